@@ -1,0 +1,51 @@
+"""The SHA-256 digest as a type, so that no string is ever mistaken for one."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from base.errors import UsageError
+
+_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class DigestFormatError(UsageError):
+    """Not 64 lower-case hexadecimal digits."""
+
+    next_step = "A SHA-256 digest is 64 digits of 0-9 and a-f, as `sha256sum` prints it."
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A SHA-256 digest of 32 bytes. ``str()`` gives lower-case hex."""
+
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != 32:
+            raise DigestFormatError(f"a SHA-256 digest has 32 bytes, not {len(self.raw)}")
+
+    def __str__(self) -> str:
+        return self.raw.hex()
+
+    @property
+    def hex(self) -> str:
+        return self.raw.hex()
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Return the digest of ``data``."""
+        return cls(hashlib.sha256(data).digest())
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the digest that ``text`` spells. Raises DigestFormatError for anything but 64 lower-case hex digits."""
+        if not _HEX.fullmatch(text):
+            raise DigestFormatError(f"not a SHA-256 digest: {text[:80]!r}")
+        return cls(bytes.fromhex(text))
+
+
+ZERO_DIGEST = Digest(bytes(32))  # stands for "no earlier entry" in prev and subject_prev

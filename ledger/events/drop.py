@@ -1,0 +1,123 @@
+"""Events of a drop: it is taken in hand, and it is complete."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hashing.strict_json import Json
+
+from hashing.digest import Digest
+from ledger.events.event import Event, registered
+from ledger.events.vocabulary import Category, Committed, EventType, OpeningClass, code, count
+
+DROP_RECEIVED = EventType(
+    name="drop.received",
+    meaning="Copying of a drop starts: from here on it has an identifier.",
+    subjects=("drop",),
+    facts={"settled_by": code("which rule ended the wait", "marker", "manifest", "quiet")},
+    committed={
+        "share": Committed(meaning="path of the share", json_type="raw bytes", opening_class=OpeningClass.SENSITIVE),
+        "name": Committed(
+            meaning="name of the drop in the share", json_type="raw bytes", opening_class=OpeningClass.SENSITIVE
+        ),
+        "depositor": Committed(
+            meaning="who put it there, as the file system says",
+            json_type="object {uid: integer, user: string or null}, or null",
+            opening_class=OpeningClass.PERSONAL,
+        ),
+        "arrival_key": Committed(
+            meaning="32 random bytes from which the event identifiers of this drop's arrivals are made; never shown",
+            json_type="raw bytes",
+            opening_class=OpeningClass.PERSONAL,
+        ),
+    },
+    category=Category.COLLECTION,
+)
+
+DROP_COMPLETED = EventType(
+    name="drop.completed",
+    meaning="Every file of the drop that can be taken is sealed; a later entry of this type takes in what came late.",
+    subjects=("drop",),
+    facts={
+        "completion": code("how the drop ended", "complete", "refusals", "manifest-mismatch", "vanished", "empty"),
+        "files": count("files sealed"),
+        "bytes": count("bytes in these files"),
+        "refused": count("entries that were not taken"),
+        "source_manifest": code(
+            "what became of a manifest that lay in the drop", "none", "matched", "mismatch", "not-checked"
+        ),
+    },
+    committed={
+        "manifest": Committed(
+            meaning="every item of the drop with digest and size; no paths",
+            json_type="list of objects {item, sha256, size_bytes}",
+            opening_class=OpeningClass.INTERNAL,
+        )
+    },
+    category=Category.COLLECTION,
+    correctable=False,
+)
+
+TYPES = (DROP_RECEIVED, DROP_COMPLETED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestLine:
+    """One item of a drop, as the manifest of `drop.completed` lists it."""
+
+    item: str
+    sha256: Digest
+    size_bytes: int
+
+    def as_json(self) -> Json:
+        return {"item": self.item, "sha256": str(self.sha256), "size_bytes": self.size_bytes}
+
+
+def raw_bytes(data: bytes) -> Json:
+    """Return raw bytes as they stand in an opening."""
+    return {"base64": base64.b64encode(data).decode("ascii")}
+
+
+def drop_received(
+    drop: str,
+    *,
+    settled_by: str,
+    share: bytes,
+    name: bytes,
+    depositor_uid: int | None,
+    depositor_user: str | None,
+    arrival_key: bytes,
+) -> Event:
+    depositor: Json = None if depositor_uid is None else {"uid": depositor_uid, "user": depositor_user}
+    return Event(
+        type=DROP_RECEIVED,
+        subjects=registered(drop),
+        facts={"settled_by": settled_by},
+        values={
+            "share": raw_bytes(share),
+            "name": raw_bytes(name),
+            "depositor": depositor,
+            "arrival_key": raw_bytes(arrival_key),
+        },
+        drop=drop,
+    )
+
+
+def drop_completed(
+    drop: str, *, completion: str, refused: int, source_manifest: str, manifest: Sequence[ManifestLine]
+) -> Event:
+    return Event(
+        type=DROP_COMPLETED,
+        subjects=registered(drop),
+        facts={
+            "completion": completion,
+            "files": len(manifest),
+            "bytes": sum(line.size_bytes for line in manifest),
+            "refused": refused,
+            "source_manifest": source_manifest,
+        },
+        values={"manifest": [line.as_json() for line in manifest]},
+        drop=drop,
+    )

@@ -1,0 +1,143 @@
+"""Events of the log itself and of the program that writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hashing.strict_json import Json
+
+from hashing.digest import Digest
+from ledger.events.event import Event
+from ledger.events.vocabulary import (
+    Category,
+    Committed,
+    EventType,
+    OpeningClass,
+    always,
+    ascii_text,
+    code,
+    optional_digest,
+    records,
+)
+
+FORMAT = "draft"  # until the first tagged release
+
+LOG_OPENED = EventType(
+    name="log.opened",
+    meaning="The first entry of a log: which keys speak for it, and which log it continues.",
+    subjects=("log",),
+    facts={
+        "format": code("version of the entry format", FORMAT),
+        "log_vkey": ascii_text("verifier key of the log, as in C2SP signed-note"),
+        "recorder_keys": records("keys that sign entries", "algorithm", "keyid", "spki"),
+        "root_keys": always("keys whose holders must endorse key changes", None),
+        "root_threshold": always("how many of them must", 0),
+        "predecessor": always("the log that this one continues", None),
+        "endorsements": always("endorsements by the predecessor's root keys", None),
+    },
+    correctable=False,
+)
+
+CONFIG_CHANGED = EventType(
+    name="config.changed",
+    meaning="A setting of the store has another value than when an entry was last written.",
+    subjects=("log",),
+    facts={"setting": code("name of the setting")},
+    committed={
+        "before": Committed(meaning="value before", json_type="any", opening_class=OpeningClass.SENSITIVE),
+        "after": Committed(meaning="value now", json_type="any", opening_class=OpeningClass.SENSITIVE),
+    },
+)
+
+SOFTWARE_UPDATED = EventType(
+    name="software.updated",
+    meaning="From this entry on another version or build of the program writes.",
+    subjects=("log",),
+    facts={
+        "version_before": ascii_text("version that wrote the entry before"),
+        "version_after": ascii_text("version that writes now"),
+        "build_before": optional_digest("digest over the program's files before; null for a checkout"),
+        "build_after": optional_digest("digest over the program's files now; null for a checkout"),
+    },
+)
+
+CLOCK_ANOMALY = EventType(
+    name="clock.anomaly",
+    meaning="The recorder's clock stands before the time written into the last entry. Order comes from positions only.",
+    subjects=("log",),
+    facts={"anomaly": code("what was seen", "backwards")},
+    committed={
+        "before": Committed(meaning="time of the last entry", json_type="time", opening_class=OpeningClass.INTERNAL),
+        "after": Committed(meaning="the clock now", json_type="time", opening_class=OpeningClass.INTERNAL),
+    },
+    category=Category.ADMINISTRATION,
+)
+
+TYPES = (LOG_OPENED, CONFIG_CHANGED, SOFTWARE_UPDATED, CLOCK_ANOMALY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecorderKey:
+    """A key that signs entries, as entry 0 names it."""
+
+    algorithm: str  # "ed25519"
+    keyid: str  # hex SHA-256 of the DER SubjectPublicKeyInfo
+    spki: str  # standard base64 of that DER
+
+    def as_json(self) -> Json:
+        return {"algorithm": self.algorithm, "keyid": self.keyid, "spki": self.spki}
+
+
+def log_subject(origin: str) -> dict[str, Digest]:
+    """Return the log as a subject: its digest is that of its origin."""
+    return {"log": Digest.of(origin.encode())}
+
+
+def log_opened(origin: str, *, log_vkey: str, recorder_keys: Sequence[RecorderKey]) -> Event:
+    return Event(
+        type=LOG_OPENED,
+        subjects=log_subject(origin),
+        facts={
+            "format": FORMAT,
+            "log_vkey": log_vkey,
+            "recorder_keys": [key.as_json() for key in recorder_keys],
+            "root_keys": None,
+            "root_threshold": 0,
+            "predecessor": None,
+            "endorsements": None,
+        },
+    )
+
+
+def config_changed(origin: str, *, setting: str, before: Json, after: Json, actor: str | None = None) -> Event:
+    return Event(
+        type=CONFIG_CHANGED,
+        subjects=log_subject(origin),
+        facts={"setting": setting},
+        values={"before": before, "after": after, "actor": actor},
+    )
+
+
+def software_updated(
+    origin: str, *, version_before: str, version_after: str, build_before: str | None, build_after: str | None
+) -> Event:
+    return Event(
+        type=SOFTWARE_UPDATED,
+        subjects=log_subject(origin),
+        facts={
+            "version_before": version_before,
+            "version_after": version_after,
+            "build_before": build_before,
+            "build_after": build_after,
+        },
+    )
+
+
+def clock_anomaly(origin: str, *, before: str, after: str) -> Event:
+    return Event(
+        type=CLOCK_ANOMALY,
+        subjects=log_subject(origin),
+        facts={"anomaly": "backwards"},
+        values={"before": before, "after": after},
+    )

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _STA_UNSYNC = 0x0040  # linux/timex.h
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def now() -> datetime:
@@ -60,6 +61,6 @@ class _Timex(ctypes.Structure):
 def synchronisation() -> str | None:
     """Return ``synchronised``, ``unsynchronised``, or None where the kernel does not tell. Source: adjtimex(2)."""
     buffer = _Timex()
-    if ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(buffer)) < 0:
+    if _libc.adjtimex(ctypes.byref(buffer)) < 0:
         return None
     return "unsynchronised" if buffer.status & _STA_UNSYNC else "synchronised"

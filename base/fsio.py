@@ -298,11 +298,23 @@ class _Statfs(ctypes.Structure):
 
 def remote_type(path: str | bytes | Path) -> str | None:
     """Return the name of a network or FUSE file system that holds ``path``, or None for a local one. statfs"""
+    return _REMOTE_TYPES.get(_statfs_type(path))
+
+
+def _statfs_type(path: str | bytes | Path) -> int:
     buffer = _Statfs()
     if _libc.statfs(os.fsencode(path), ctypes.byref(buffer)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), os.fspath(path))
-    return _REMOTE_TYPES.get(buffer.type & 0xFFFFFFFF)
+    return int(buffer.type) & 0xFFFFFFFF
+
+
+_MEMORY_TYPES = frozenset({0x01021994, 0x858458F6})  # tmpfs, ramfs
+
+
+def is_memory(path: str | bytes | Path) -> bool:
+    """Return whether the file system that holds ``path`` is memory: nothing can be read back from a disk there."""
+    return _statfs_type(path) in _MEMORY_TYPES
 
 
 def free_bytes(path: str | Path) -> int:

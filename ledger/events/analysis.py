@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hashing.strict_json import Json
-
 from hashing.digest import Digest
+from hashing.strict_json import Json
 from ledger.events.event import Event
 from ledger.events.vocabulary import Category, Committed, EventType, OpeningClass, code, codes, count, records
 

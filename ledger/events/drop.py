@@ -6,9 +6,8 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hashing.strict_json import Json
-
 from hashing.digest import Digest
+from hashing.strict_json import Json
 from ledger.events.event import Event, registered
 from ledger.events.vocabulary import Category, Committed, EventType, OpeningClass, code, count
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from hashing.strict_json import Json
-
 from hashing.digest import Digest
+from hashing.strict_json import Json
 from ledger.events.vocabulary import EventRuleError, EventType
 from ledger.identifiers import FILE_KINDS, IDENTIFIER, kind_of, new_event_id
 

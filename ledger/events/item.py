@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hashing.strict_json import Json
-
 from hashing.digest import Digest
+from hashing.strict_json import Json
 from ledger.events.drop import raw_bytes
 from ledger.events.event import Event, registered
 from ledger.events.vocabulary import Category, Committed, EventType, OpeningClass, code, count

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hashing.strict_json import Json
-
 from hashing.digest import Digest
+from hashing.strict_json import Json
 from ledger.events.event import Event
 from ledger.events.vocabulary import (
     Category,

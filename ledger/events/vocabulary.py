@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hashing.strict_json import Json
-
 from base.errors import LedgerError
+from hashing.strict_json import Json
 
 CODE = re.compile(r"[a-z0-9._-]{1,40}", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -1,0 +1,104 @@
+"""Who is asking, and who is registered: the login user of this machine, and the register of people in the log.
+
+The login user is ``/proc/self/loginuid``, which sudo cannot change. Where it is unset, it is ``SUDO_UID`` if the real
+user is the store's owner, else the real user. Source: docs/design/architecture.md, "Access".
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hashing.commitment import parse_opening
+from hashing.strict_json import Json
+from ledger import log_db
+from ledger.layout import StoreLayout
+
+_LOGIN_UID = Path("/proc/self/loginuid")
+_UNSET = 4294967295
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A login user of this machine."""
+
+    uid: int
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """A registered person, with the roles granted so far."""
+
+    actor: str
+    uid: int
+    user: str
+    roles: frozenset[str]
+
+
+def current_login(owner_uid: int) -> Login:
+    """Return the login user on whose behalf this process runs. ``owner_uid`` is the owner of the store."""
+    uid = os.getuid()
+    audited = _audited_uid()
+    if audited is not None:
+        uid = audited
+    elif uid == owner_uid and os.environ.get("SUDO_UID", "").isdecimal():
+        uid = int(os.environ["SUDO_UID"])
+    return login_of(uid)
+
+
+def _audited_uid() -> int | None:
+    try:
+        uid = int(_LOGIN_UID.read_text("ascii"))
+    except (OSError, ValueError):
+        return None
+    return None if uid == _UNSET else uid
+
+
+def login_of(uid: int) -> Login:
+    """Return the login user with this number; the name is None where the machine does not know it."""
+    try:
+        return Login(uid=uid, user=pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return Login(uid=uid, user=None)
+
+
+def login_named(user: str) -> Login | None:
+    """Return the login user of this name or number, or None."""
+    if user.isdecimal():
+        return login_of(int(user))
+    try:
+        return Login(uid=pwd.getpwnam(user).pw_uid, user=user)
+    except KeyError:
+        return None
+
+
+def actors(layout: StoreLayout) -> Mapping[int, Actor]:
+    """Return everybody registered, by login user. A person whose openings were erased is not among them."""
+    connection = log_db.connect_read_only(layout)
+    try:
+        with log_db.declared_errors():
+            rows = connection.execute(
+                "SELECT s.name, o.type, o.member, o.text FROM openings.opening o JOIN main.subject s ON s.seq = o.seq "
+                "WHERE o.type IN ('actor.registered', 'role.granted') AND o.member IN ('login', 'roles') ORDER BY o.seq"
+            ).fetchall()
+    finally:
+        connection.close()
+    return _register([(name, kind, member, parse_opening(text).value) for name, kind, member, text in rows])
+
+
+def _register(rows: list[tuple[str, str, str, Json]]) -> dict[int, Actor]:
+    logins: dict[str, tuple[int, str]] = {}
+    roles: dict[str, set[str]] = {}
+    for name, _, member, value in rows:
+        if member == "login" and isinstance(value, dict) and isinstance(value.get("uid"), int):
+            logins[name] = (int(str(value["uid"])), str(value.get("user")))
+        elif member == "roles" and isinstance(value, list):
+            roles.setdefault(name, set()).update(map(str, value))
+    return {
+        uid: Actor(actor=name, uid=uid, user=user, roles=frozenset(roles.get(name, ())))
+        for name, (uid, user) in logins.items()
+    }

@@ -1,0 +1,180 @@
+"""Once per arrival: how the arrival of a file gets its event identifier, however often it is tried.
+
+The identifier is derived from the drop's arrival key, the generation, the content and the raw path, so two attempts at
+the same arrival meet in `log.db`'s unique index. The key is never disclosed: without it, nobody who knows a file can
+test whether it arrived. Source: docs/reference/custody-log.md, section 6, "Once per arrival".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import sqlite3
+from dataclasses import dataclass, field
+
+from base.errors import LedgerError
+from hashing.commitment import parse_opening
+from hashing.digest import Digest
+from ledger.events.event import Event
+from ledger.events.item import SourceStat, item_refused, master_defined
+from ledger.identifiers import new_identifier
+from ledger.openings import bytes_of
+
+EVENT_BYTES = 16  # the first 128 bits of the HMAC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A file whose bytes are in the vault, to be recorded as a master unless this very arrival already is one."""
+
+    drop: str
+    path: bytes  # raw, relative to the drop; empty for a drop of one file
+    sha256: Digest
+    size_bytes: int
+    read_back: str
+    stat: SourceStat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Something in a drop that was not taken."""
+
+    drop: str
+    path: bytes
+    kind: str
+    reason: str
+    stat: SourceStat | None
+
+
+def arrival_event(key: bytes, *, generation: int, sha256: Digest, path: bytes) -> str:
+    """Return the event identifier of an arrival."""
+    return _derived(key, b"arrival\n%d\n%s\n%s" % (generation, sha256.hex.encode(), path))
+
+
+def refusal_event(key: bytes, *, kind: str, stat: SourceStat | None, path: bytes) -> str:
+    """Return the event identifier of a refusal: once for each state in which the thing was found."""
+    size, mtime = (b"-", b"-") if stat is None else (b"%d" % stat.size_bytes, b"%d" % stat.mtime_ns)
+    return _derived(key, b"refused\n%s\n%s\n%s\n%s" % (kind.encode(), size, mtime, path))
+
+
+def _derived(key: bytes, message: bytes) -> str:
+    return f"event_{hmac.new(key, message, hashlib.sha256).digest()[:EVENT_BYTES].hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The newest arrival of one path, and its generation."""
+
+    generation: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalRow:
+    """What `openings.arrival` keeps of one arrival, beside the position of its entry."""
+
+    drop: str
+    path: bytes
+    generation: int
+    item: str
+    sha256: bytes
+
+
+@dataclass(slots=True)
+class ArrivalIndex:
+    """Generations, duplicates and positions as they stand inside one record transaction.
+
+    It reads what is committed and remembers what the transaction adds, so a batch sees its own arrivals.
+    """
+
+    connection: sqlite3.Connection
+    keys: dict[str, bytes] = field(default_factory=dict)
+    _last: dict[tuple[str, bytes], _Last] = field(default_factory=dict)
+    _positions: dict[str, int] = field(default_factory=dict)
+    _seen: dict[bytes, set[str]] = field(default_factory=dict)
+
+    def resolve(self, arrival: Arrival) -> tuple[Event, ArrivalRow]:
+        """Return the event that records ``arrival`` and its row; for an arrival that is recorded, the same event again."""
+        last = self._last_of(arrival.drop, arrival.path)
+        again = last is not None and last.sha256 == arrival.sha256.raw
+        generation = 0 if last is None else last.generation + (0 if again else 1)
+        item = new_identifier("item")
+        event = master_defined(
+            item,
+            sha256=arrival.sha256,
+            size_bytes=arrival.size_bytes,
+            position=self._position(arrival.drop),
+            read_back=arrival.read_back,
+            duplicate=self._duplicate(arrival),
+            supersedes="none" if generation == 0 else "earlier-version",
+            source_path=arrival.path,
+            source_stat=arrival.stat,
+            drop=arrival.drop,
+            event=arrival_event(
+                self.key_of(arrival.drop), generation=generation, sha256=arrival.sha256, path=arrival.path
+            ),
+        )
+        row = ArrivalRow(
+            drop=arrival.drop, path=arrival.path, generation=generation, item=item, sha256=arrival.sha256.raw
+        )
+        return event, row
+
+    def refusal(self, refusal: Refusal) -> Event:
+        """Return the event that records ``refusal``."""
+        return item_refused(
+            refusal.drop,
+            kind=refusal.kind,
+            reason=refusal.reason,
+            source_path=refusal.path,
+            source_stat=refusal.stat,
+            event=refusal_event(self.key_of(refusal.drop), kind=refusal.kind, stat=refusal.stat, path=refusal.path),
+        )
+
+    def added(self, row: ArrivalRow) -> None:
+        """Remember an arrival that this transaction writes."""
+        self._last[row.drop, row.path] = _Last(row.generation, row.sha256)
+        self._positions[row.drop] = self._position(row.drop) + 1
+        self._seen.setdefault(row.sha256, set()).add(row.drop)
+
+    def key_of(self, drop: str) -> bytes:
+        """Return the arrival key of a drop. Raises LedgerError when its opening is gone."""
+        if drop not in self.keys:
+            row = self.connection.execute(
+                "SELECT o.text FROM main.subject s JOIN openings.opening o ON o.seq = s.seq "
+                "WHERE s.name = ? AND o.type = 'drop.received' AND o.member = 'arrival_key' ORDER BY s.seq LIMIT 1",
+                (drop,),
+            ).fetchone()
+            if row is None:
+                raise LedgerError(f"the arrival key of {drop} is not in openings.db.")
+            self.keys[drop] = bytes_of(parse_opening(row[0]).value)
+        return self.keys[drop]
+
+    def _last_of(self, drop: str, path: bytes) -> _Last | None:
+        if (drop, path) not in self._last:
+            row = self.connection.execute(
+                "SELECT generation, sha256 FROM openings.arrival WHERE drop_id = ? AND path = ? "
+                "ORDER BY generation DESC LIMIT 1",
+                (drop, path),
+            ).fetchone()
+            if row is None:
+                return None
+            self._last[drop, path] = _Last(*row)
+        return self._last[drop, path]
+
+    def _position(self, drop: str) -> int:
+        if drop not in self._positions:
+            (self._positions[drop],) = self.connection.execute(
+                "SELECT count(*) FROM openings.arrival WHERE drop_id = ?", (drop,)
+            ).fetchone()
+        return self._positions[drop]
+
+    def _duplicate(self, arrival: Arrival) -> str:
+        drops = self._seen.get(arrival.sha256.raw, set()) | {
+            row[0]
+            for row in self.connection.execute(
+                "SELECT DISTINCT drop_id FROM openings.arrival WHERE sha256 = ?", (arrival.sha256.raw,)
+            )
+        }
+        if arrival.drop in drops:
+            return "same-drop"
+        return "other-drop" if drops else "none"

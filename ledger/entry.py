@@ -1,0 +1,302 @@
+"""One entry of the custody log: how it is built, and the strict reader that refuses anything else.
+
+PURE: the time, the salts, the shuffle and the signature come in as arguments. An entry is the exact bytes of one DSSE
+envelope; everything that is hashed or compared is those bytes. Source: docs/reference/custody-log.md, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableSequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from hashing.statement import Statement, build_statement, parse_statement
+
+from base.clock import format_time, parse_time
+from base.errors import LedgerError
+from hashing.commitment import commitment, make_opening
+from hashing.digest import ZERO_DIGEST, Digest
+from hashing.dsse import Envelope, encode_envelope, pae, parse_entry_envelope
+from hashing.strict_json import Json, canonical
+from hashing.tiles import MAX_ENTRY_BYTES
+from ledger.events import EVENT_TYPES
+from ledger.events.event import Event
+from ledger.events.vocabulary import EventRuleError, OpeningClass
+from ledger.identifiers import EVENT_ID
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+PREDICATE_TYPE = "https://strongroom.example/custody-event/draft"
+_MEMBERS = frozenset(
+    ["type", "log", "seq", "prev", "event", "subject_prev", "recorded_at", "clock", "role", "software", "drop", "facts", "commitments", "endorsements", "corrects"]
+)
+
+
+class EntryFormatError(LedgerError):
+    """Bytes in the log that are not an entry by the rules of the format."""
+
+
+class RecorderSigner(Protocol):
+    """What signs entries."""
+
+    @property
+    def keyid(self) -> str: ...
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Software:
+    """The program that wrote an entry."""
+
+    name: str
+    version: str
+    build: str | None  # hex digest over the installed files; None for a checkout
+
+    def as_json(self) -> Json:
+        return {"name": self.name, "version": self.version, "build": self.build}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectHead:
+    """Where the chain of one subject stands: how many entries of this log have it, and the last of them."""
+
+    count: int
+    entry: Digest
+
+    def as_json(self) -> Json:
+        return {"count": self.count, "entry": str(self.entry)}
+
+
+NO_HEAD = SubjectHead(count=0, entry=ZERO_DIGEST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """Salt and value behind one commitment, as the text that is kept."""
+
+    commitment: Digest
+    member: str  # name, or name/<n> in a list
+    opening_class: OpeningClass
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltEntry:
+    """An entry ready to be written, with the openings that belong beside it."""
+
+    seq: int
+    event: Event
+    raw: bytes
+    digest: Digest
+    openings: tuple[Opening, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """The only two uses of randomness in an entry, so that a test can fix them."""
+
+    salt: Callable[[], bytes]  # 16 fresh bytes at each call
+    shuffle: Callable[[MutableSequence[Json]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in the log, when, and by which program an entry is written."""
+
+    log: str
+    seq: int
+    prev: Digest
+    recorded_at: datetime
+    clock: str | None
+    software: Software
+
+
+def build_entry(
+    event: Event, *, place: Place, heads: Mapping[str, SubjectHead], signer: RecorderSigner, chance: Chance
+) -> BuiltEntry:
+    """Return the entry that states ``event`` at ``place``. ``heads`` has the chain of each subject that has one.
+
+    Raises EventRuleError when the entry would be larger than an entry may be.
+    """
+    commitments, openings = _commit(event, chance)
+    predicate: dict[str, Json] = {
+        "type": event.type.name,
+        "log": place.log,
+        "seq": place.seq,
+        "prev": str(place.prev),
+        "event": event.event,
+        "subject_prev": {name: heads.get(name, NO_HEAD).as_json() for name in event.subjects},
+        "recorded_at": format_time(place.recorded_at),
+        "clock": place.clock,
+        "role": event.role,
+        "software": place.software.as_json(),
+        "drop": event.drop,
+        "facts": dict(event.facts) or None,
+        "commitments": commitments,
+        "endorsements": None,
+        "corrects": None,
+    }
+    payload = canonical(build_statement(event.subjects, predicate_type=PREDICATE_TYPE, predicate=predicate))
+    raw = encode_envelope(PAYLOAD_TYPE, payload, [(signer.keyid, signer.sign(pae(PAYLOAD_TYPE, payload)))])
+    # Checked before it is written: a truncated entry would be signed and could never be taken back.
+    if len(raw) > MAX_ENTRY_BYTES:
+        raise EventRuleError(f"{event.type.name} would be an entry of {len(raw)} bytes; {MAX_ENTRY_BYTES} is the limit")
+    return BuiltEntry(seq=place.seq, event=event, raw=raw, digest=Digest.of(raw), openings=tuple(openings))
+
+
+def _commit(event: Event, chance: Chance) -> tuple[dict[str, Json], list[Opening]]:
+    """Return the commitments of an event as they stand in the entry, and the openings that fit them."""
+    commitments: dict[str, Json] = {}
+    openings: list[Opening] = []
+    for name, member in event.type.all_committed.items():
+        value = event.values.get(name)
+        if member.listed and isinstance(value, list) and value:
+            elements = list(value)
+            chance.shuffle(elements)
+            made = [
+                _opening(event, f"{name}/{n}", element, member.opening_class, chance)
+                for n, element in enumerate(elements)
+            ]
+            commitments[name] = [str(opening.commitment) for opening in made]
+            openings += made
+        else:
+            opening = _opening(event, name, value or None if member.listed else value, member.opening_class, chance)
+            commitments[name] = str(opening.commitment)
+            openings.append(opening)
+    return commitments, openings
+
+
+def _opening(event: Event, member: str, value: Json, opening_class: OpeningClass, chance: Chance) -> Opening:
+    text = make_opening(salt=chance.salt(), event=event.event, member=member, value=value)
+    return Opening(commitment=commitment(text), member=member, opening_class=opening_class, text=text)
+
+
+# --------------------------------------------------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry as read: parsed from its very bytes, every member checked for form. Its signature is not checked here."""
+
+    seq: int
+    raw: bytes
+    digest: Digest
+    envelope: Envelope
+    type: str
+    log: str
+    event: str
+    prev: Digest
+    subjects: Mapping[str, Digest]
+    subject_prev: Mapping[str, SubjectHead]
+    recorded_at: datetime
+    clock: str | None
+    role: str | None
+    software: Mapping[str, Json]
+    drop: str | None
+    facts: Mapping[str, Json]
+    commitments: Mapping[str, Digest | tuple[Digest, ...]]
+    known: bool  # this version has the schema of the type; otherwise it is shown and counted, and nothing is concluded
+
+
+def parse_entry(raw: bytes) -> Entry:
+    """Return the entry that ``raw`` is. Raises EntryFormatError (or another LedgerError of a format beneath it)."""
+    envelope = parse_entry_envelope(raw)
+    statement = parse_statement(envelope.payload)
+    if statement.predicate_type != PREDICATE_TYPE:
+        raise EntryFormatError(f"an entry with the predicate type {statement.predicate_type!r}")
+    predicate = statement.predicate
+    if predicate is None or set(predicate) != _MEMBERS:
+        raise EntryFormatError("an entry whose predicate has other members than the format names")
+    try:
+        return _entry(raw, envelope, statement, predicate)
+    except (TypeError, ValueError, KeyError, AttributeError, LedgerError) as error:
+        raise EntryFormatError(f"an entry with a member of the wrong form: {error}") from error
+
+
+def _entry(raw: bytes, envelope: Envelope, statement: Statement, predicate: Mapping[str, Json]) -> Entry:
+    subjects = {subject.name: Digest.parse(subject.digest["sha256"]) for subject in statement.subjects}
+    names = [subject.name for subject in statement.subjects]
+    if names != sorted(names) or len(set(names)) != len(names):
+        raise EntryFormatError("subjects that do not ascend by name")
+    event_type = EVENT_TYPES.get(_text(predicate["type"]))
+    entry = Entry(
+        seq=_integer(predicate["seq"]),
+        raw=raw,
+        digest=Digest.of(raw),
+        envelope=envelope,
+        type=_text(predicate["type"]),
+        log=_text(predicate["log"]),
+        event=_text(predicate["event"]),
+        prev=Digest.parse(_text(predicate["prev"])),
+        subjects=subjects,
+        subject_prev=_subject_heads(predicate["subject_prev"]),
+        recorded_at=parse_time(_text(predicate["recorded_at"])),
+        clock=_optional_text(predicate["clock"]),
+        role=_optional_text(predicate["role"]),
+        software=_object(predicate["software"]),
+        drop=_optional_text(predicate["drop"]),
+        facts={} if predicate["facts"] is None else _object(predicate["facts"]),
+        commitments=_commitments(predicate["commitments"]),
+        known=event_type is not None,
+    )
+    if set(entry.subject_prev) != set(subjects):
+        raise EntryFormatError("subject_prev names other subjects than the statement")
+    if not EVENT_ID.fullmatch(entry.event):
+        raise EntryFormatError("an event identifier of another form")
+    if event_type is not None:
+        _check_schema(entry)
+    return entry
+
+
+def _check_schema(entry: Entry) -> None:
+    event_type = EVENT_TYPES[entry.type]
+    if set(entry.facts) != set(event_type.all_facts) or set(entry.commitments) != set(event_type.all_committed):
+        raise EntryFormatError(f"{entry.type} with other members than its schema has")
+    for name, fact in event_type.all_facts.items():
+        if not fact.accepts(entry.facts[name]):
+            raise EntryFormatError(f"{entry.type}: {name} is not {fact.json_type}")
+    for name, member in event_type.all_committed.items():
+        if isinstance(entry.commitments[name], tuple) and not member.listed:
+            raise EntryFormatError(f"{entry.type}: {name} is a list")
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text expected")
+    return value
+
+
+def _optional_text(value: Json) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _integer(value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError("an integer, 0 or more, expected")
+    return value
+
+
+def _object(value: Json) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise TypeError("an object expected")
+    return value
+
+
+def _subject_heads(value: Json) -> dict[str, SubjectHead]:
+    heads = {}
+    for name, head in _object(value).items():
+        members = _object(head)
+        if set(members) != {"count", "entry"}:
+            raise EntryFormatError("a subject_prev with other members than count and entry")
+        heads[name] = SubjectHead(count=_integer(members["count"]), entry=Digest.parse(_text(members["entry"])))
+    return heads
+
+
+def _commitments(value: Json) -> dict[str, Digest | tuple[Digest, ...]]:
+    return {
+        name: tuple(Digest.parse(_text(one)) for one in member)
+        if isinstance(member, list)
+        else Digest.parse(_text(member))
+        for name, member in _object(value).items()
+    }

@@ -1,0 +1,106 @@
+"""Where things are in a store. Source: docs/reference/store-layout.md.
+
+Only names: nothing here touches the disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLayout:
+    """The paths of one store."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """Settings; written last by `init`, so its presence says that the store is complete."""
+        return self.root / "strongroom.toml"
+
+    @property
+    def vault(self) -> Path:
+        """Masters, one object per content."""
+        return self.root / "vault"
+
+    @property
+    def derived(self) -> Path:
+        """Analysis results and keyframes."""
+        return self.root / "derived"
+
+    @property
+    def staging(self) -> Path:
+        """Files being taken in; empty when idle."""
+        return self.root / "staging"
+
+    @property
+    def log(self) -> Path:
+        """The public log: exactly tlog-tiles, nothing else in it."""
+        return self.root / "log"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.log / "checkpoint"
+
+    @property
+    def private(self) -> Path:
+        return self.root / "private"
+
+    @property
+    def keys(self) -> Path:
+        return self.private / "keys"
+
+    @property
+    def log_db(self) -> Path:
+        """All entries, heads of subjects, every checkpoint ever signed; append-only."""
+        return self.private / "log.db"
+
+    @property
+    def openings_db(self) -> Path:
+        """The only place where names, places, paths and times of events are kept."""
+        return self.private / "openings.db"
+
+    @property
+    def intake_db(self) -> Path:
+        """What the recorder knows of the shares; may be lost."""
+        return self.private / "intake.db"
+
+    @property
+    def receipts(self) -> Path:
+        """A copy of each receipt, for shares that can't be written and for recognising our own files again."""
+        return self.private / "receipts"
+
+    @property
+    def lodged(self) -> Path:
+        return self.private / "lodged"
+
+    @property
+    def seal_lock(self) -> Path:
+        return self.private / "seal.lock"
+
+    @property
+    def recorder_lock(self) -> Path:
+        return self.private / "recorder.lock"
+
+    @property
+    def catalogue(self) -> Path:
+        """The searchable view; may be deleted and rebuilt at any time."""
+        return self.root / "catalogue.db"
+
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """Every directory that `init` makes, parents first."""
+        return (
+            self.vault,
+            self.vault / "sha256",
+            self.derived,
+            self.derived / "sha256",
+            self.staging,
+            self.log,
+            self.private,
+            self.keys,
+            self.receipts,
+            self.lodged,
+        )

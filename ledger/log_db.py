@@ -1,0 +1,202 @@
+"""The two databases of the log: `log.db` (entries, heads of subjects, every checkpoint ever signed) and `openings.db`.
+
+Both are opened together, `log.db` as main and `openings.db` attached, so that one commit covers both. Rollback journal
+TRUNCATE with full sync, temporary data in memory, deleted content overwritten: WAL has a corruption race with two
+connections (fixed only in SQLite 3.51.3), and PERSIST keeps what was erased. Source: docs/reference/custody-log.md,
+sections 3 and 6.
+
+On failure: BUSY is not a failed commit and is tried again; a failed sync ends the process; a corrupt file stops
+everything until a person decides. Nothing here repairs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from base import fsio
+from base.errors import BusyError, EvidenceError, LedgerError, NewerDataError, SurroundingsError, SyncFailedError
+from ledger.layout import StoreLayout
+
+SCHEMA_VERSION = 1
+BUSY_WAIT_S = 30.0
+
+_LOG_SCHEMA = """
+CREATE TABLE main.entry (
+    seq    INTEGER PRIMARY KEY,  -- position in the log, from 0
+    event  TEXT NOT NULL UNIQUE, -- event_<32 hex>
+    type   TEXT NOT NULL,        -- event type, as inside the entry
+    digest BLOB NOT NULL,        -- SHA-256 of raw
+    raw    BLOB NOT NULL         -- the exact bytes of the entry
+) STRICT;
+CREATE TABLE main.subject (
+    name TEXT NOT NULL,          -- identifier, or 'log'
+    seq  INTEGER NOT NULL,       -- an entry that has it as subject
+    PRIMARY KEY (name, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE main.head (
+    name   TEXT PRIMARY KEY,     -- identifier, or 'log'
+    count  INTEGER NOT NULL,     -- entries of this log with this subject
+    digest BLOB NOT NULL         -- SHA-256 of the last of them
+) STRICT, WITHOUT ROWID;
+CREATE TABLE main.checkpoint (
+    size INTEGER PRIMARY KEY,    -- entries covered
+    root BLOB NOT NULL,          -- Merkle root, 32 bytes
+    note BLOB NOT NULL           -- the signed note, as published
+) STRICT;
+CREATE TABLE main.fact (
+    name  TEXT PRIMARY KEY,      -- origin, machine
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+_OPENINGS_SCHEMA = """
+CREATE TABLE openings.opening (
+    commitment BLOB PRIMARY KEY, -- SHA-256 of text
+    seq        INTEGER NOT NULL, -- the entry it belongs to
+    type       TEXT NOT NULL,    -- event type of that entry
+    member     TEXT NOT NULL,    -- name, or name/<n> in a list
+    class      TEXT NOT NULL,    -- internal, sensitive, personal or text
+    text       TEXT NOT NULL     -- the opening, exactly as made
+) STRICT, WITHOUT ROWID;
+CREATE INDEX openings.opening_by_entry ON opening (seq);
+CREATE INDEX openings.opening_by_type ON opening (type, member, seq);
+CREATE TABLE openings.arrival (
+    drop_id    TEXT NOT NULL,
+    path       BLOB NOT NULL,    -- raw path relative to the drop
+    generation INTEGER NOT NULL, -- earlier arrivals of this path in this drop
+    seq        INTEGER NOT NULL, -- its master.defined
+    item       TEXT NOT NULL,
+    sha256     BLOB NOT NULL,
+    PRIMARY KEY (drop_id, path, generation)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX openings.arrival_by_content ON arrival (sha256, drop_id);
+CREATE UNIQUE INDEX openings.arrival_by_entry ON arrival (seq);
+"""
+
+
+def create(layout: StoreLayout) -> sqlite3.Connection:
+    """Make both databases, empty, and return the connection."""
+    connection = _connect(layout, mode="rwc")
+    with transaction(connection):
+        for statement in filter(str.strip, f"{_LOG_SCHEMA}{_OPENINGS_SCHEMA}".split(";")):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA main.user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA openings.user_version = {SCHEMA_VERSION}")
+    return connection
+
+
+def connect(layout: StoreLayout) -> sqlite3.Connection:
+    """Open both databases for writing. Raises LedgerError when one is missing or damaged, NewerDataError when newer."""
+    connection = _connect(layout, mode="rw")
+    _check_version(connection)
+    return connection
+
+
+def connect_read_only(layout: StoreLayout) -> sqlite3.Connection:
+    """Open both databases for reading; on read-only media too."""
+    connection = _connect(layout, mode="ro")
+    _check_version(connection)
+    return connection
+
+
+def _connect(layout: StoreLayout, *, mode: str) -> sqlite3.Connection:
+    for path in (layout.log_db, layout.openings_db):
+        # An empty or missing log never means "start a new one".
+        if mode != "rwc" and not path.exists():
+            raise LedgerError(f"{path.name} is missing from private/: this store has no log to go on with.")
+    with declared_errors():
+        connection = sqlite3.connect(
+            f"{layout.log_db.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, cached_statements=64
+        )
+        connection.execute("ATTACH DATABASE ? AS openings", (f"{layout.openings_db.absolute().as_uri()}?mode={mode}",))
+        for name in ("main", "openings"):
+            if mode != "ro":
+                connection.execute(f"PRAGMA {name}.journal_mode = TRUNCATE")
+            connection.execute(f"PRAGMA {name}.synchronous = FULL")
+            connection.execute(f"PRAGMA {name}.secure_delete = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA busy_timeout = 5000")
+    return connection
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    with declared_errors():
+        for name in ("main", "openings"):
+            (version,) = connection.execute(f"PRAGMA {name}.user_version").fetchone()
+            if version > SCHEMA_VERSION:
+                raise NewerDataError(f"the log database is of version {version}; this program knows {SCHEMA_VERSION}.")
+            if version < SCHEMA_VERSION:
+                raise LedgerError("the log database holds no log: it is empty or was never finished.")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run a with block as one write transaction over both databases, durable when it ends. Waits at most 30 s."""
+    with declared_errors():
+        _begin(connection)
+    try:
+        with declared_errors():
+            yield
+            connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    deadline = time.monotonic() + BUSY_WAIT_S
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+@contextlib.contextmanager
+def declared_errors() -> Iterator[None]:
+    """Turn what SQLite raises into the declared error with its meaning for the log."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _declared(error) from error
+
+
+_SYNC_CODES = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+
+
+def _declared(error: sqlite3.Error) -> EvidenceError:
+    text = str(error)
+    if getattr(error, "sqlite_errorcode", None) in _SYNC_CODES:
+        return SyncFailedError(f"a sync of the log database failed: {text}. What was written last may be lost.")
+    match _primary_code(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return BusyError(f"the log database is busy for more than {BUSY_WAIT_S:.0f} s.")
+        case sqlite3.SQLITE_FULL:
+            return SurroundingsError(
+                "the disk of the log database is full.", next_step="Free space; nothing recorded is lost."
+            )
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return SurroundingsError(f"the log database can't be read or written: {text}.")
+        case sqlite3.SQLITE_CONSTRAINT:
+            return LedgerError(f"the log refuses a second entry for the same event: {text}.")
+        case _:
+            return LedgerError(f"the log database is damaged: {text}.")
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def drop_cached_pages(path: Path) -> None:
+    """Let the next read of a database come from the disk and not from memory."""
+    with open(path, "rb") as file:
+        fsio.drop_cache(file.fileno())

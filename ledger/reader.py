@@ -1,0 +1,116 @@
+"""The log read for use: sealed entries in order, with the values behind their commitments where the openings are here.
+
+What is read here is what the store says of itself; `ledger.check` is what proves it. Readers fetch a page and end
+their transaction before they work on it, so that nobody who prints slowly holds up the recorder.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+from base.errors import LedgerError, NotFoundError
+from hashing.checkpoint import Checkpoint
+from hashing.digest import Digest
+from ledger import log_db
+from ledger.entry import Entry, parse_entry
+from ledger.identifiers import kind_of
+from ledger.layout import StoreLayout
+from ledger.openings import OpenedEntry, open_entry, texts_of
+from ledger.record import read_fact
+from ledger.seal import Sealed, newest_checkpoint
+from ledger.trust import Trust, trust_of
+
+PAGE = 512
+
+
+class LogReader:
+    """One store's log, open for reading."""
+
+    def __init__(self, layout: StoreLayout) -> None:
+        self._connection = log_db.connect_read_only(layout)
+        self.origin = read_fact(self._connection, "origin")
+        self._trust: Trust | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    @property
+    def trust(self) -> Trust:
+        """The keys of the log, as entry 0 names them."""
+        if self._trust is None:
+            self._trust = trust_of(self.entry(0))
+        return self._trust
+
+    def sealed(self) -> Checkpoint:
+        """Return the newest committed checkpoint."""
+        return self.newest().checkpoint
+
+    def newest(self) -> Sealed:
+        """Return the newest committed checkpoint with its note."""
+        return newest_checkpoint(self._connection, self.trust.log_key)
+
+    def recorded(self) -> int:
+        """Return the number of recorded entries, sealed or not."""
+        (count,) = self._fetch("SELECT coalesce(max(seq) + 1, 0) FROM main.entry")[0]
+        return int(count)
+
+    def entry(self, seq: int) -> Entry:
+        """Return one entry. Raises LedgerError when it is not there."""
+        rows = self._fetch("SELECT raw FROM main.entry WHERE seq = ?", seq)
+        if not rows:
+            raise LedgerError(f"entry {seq} is missing from the log database.")
+        return parse_entry(rows[0][0])
+
+    def opened(self, start: int, stop: int) -> Iterator[OpenedEntry]:
+        """Yield the entries from ``start`` up to ``stop``, opened."""
+        for first in range(start, stop, PAGE):
+            last = min(first + PAGE, stop)
+            rows = self._fetch("SELECT seq, raw FROM main.entry WHERE seq >= ? AND seq < ? ORDER BY seq", first, last)
+            if len(rows) != last - first:
+                raise LedgerError(f"the log database has a gap between positions {first} and {last}.")
+            texts = texts_of(self._connection, first, last)
+            for seq, raw in rows:
+                yield open_entry(parse_entry(raw), texts.get(seq, {}))
+
+    def opened_at(self, seqs: Sequence[int]) -> Iterator[OpenedEntry]:
+        """Yield the entries at the given positions, opened."""
+        for seq in seqs:
+            yield open_entry(self.entry(seq), texts_of(self._connection, seq, seq + 1).get(seq, {}))
+
+    def subject_entries(self, name: str) -> list[int]:
+        """Return the positions of the entries that have ``name`` as a subject, ascending."""
+        return [row[0] for row in self._fetch("SELECT seq FROM main.subject WHERE name = ? ORDER BY seq", name)]
+
+    def types(self, start: int, stop: int) -> set[str]:
+        """Return the event types that occur from ``start`` up to ``stop``."""
+        return {row[0] for row in self._fetch("SELECT type FROM main.entry WHERE seq >= ? AND seq < ?", start, stop)}
+
+    def full_name(self, prefix: str) -> str:
+        """Return the one subject whose name begins with ``prefix``. Raises NotFoundError for none, or for several."""
+        if len(prefix.partition("_")[2] or prefix) < 4 and prefix != "log":
+            raise NotFoundError(f"{prefix!r} is too short: give at least 4 characters after the underscore.")
+        rows = self._fetch(
+            "SELECT DISTINCT name FROM main.subject WHERE name >= ? AND name < ? LIMIT 2", prefix, prefix + "~"
+        )
+        if len(rows) != 1:
+            found = "no" if not rows else "more than one"
+            raise NotFoundError(f"{found} {kind_of(prefix)} begins with {prefix!r}.")
+        return str(rows[0][0])
+
+    def seq_of_event(self, event: str) -> int | None:
+        """Return the position of the entry with this event identifier, or None."""
+        rows = self._fetch("SELECT seq FROM main.entry WHERE event = ?", event)
+        return int(rows[0][0]) if rows else None
+
+    def digest_of(self, item: str) -> Digest:
+        """Return the digest of a subject's content, as the log names it."""
+        return self.entry(self.subject_entries(item)[0]).subjects[item]
+
+    def _fetch(self, sql: str, *parameters: object) -> list[sqlite3.Row]:
+        with log_db.declared_errors():
+            return self._connection.execute(sql, parameters).fetchall()

@@ -1,0 +1,272 @@
+"""The first step of writing: events become signed entries, durably in the database, in one transaction.
+
+Several processes of one machine may record; the transaction gives them their order. Only after `Recorder.record`
+returns may anything be answered, and even then nothing is *sealed*: see `ledger.seal`. Source:
+docs/reference/custody-log.md, section 6.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from base.clock import format_time, now, parse_time, synchronisation
+from base.errors import LedgerError
+from base.failpoints import reach
+from hashing.digest import ZERO_DIGEST, Digest
+from ledger import log_db
+from ledger.arrivals import Arrival, ArrivalIndex, ArrivalRow, Refusal
+from ledger.entry import BuiltEntry, Chance, Entry, Place, Software, SubjectHead, build_entry, parse_entry
+from ledger.events.drop import DROP_RECEIVED
+from ledger.events.event import Event, parts_of
+from ledger.events.log import clock_anomaly, software_updated
+from ledger.keys.file import RECORDER_KEY, FileSigner, load_key
+from ledger.layout import StoreLayout
+from ledger.openings import bytes_of
+from ledger.software import this_software
+from ledger.trust import verify_signature
+
+Proposal = Event | Arrival | Refusal
+CHANCE = Chance(salt=lambda: secrets.token_bytes(16), shuffle=secrets.SystemRandom().shuffle)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of one proposal: its entry, new or found."""
+
+    seq: int
+    digest: Digest
+    event: str
+    subjects: tuple[str, ...]
+    fresh: bool  # False: this very arrival or refusal had been recorded before
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The end of the log inside a transaction."""
+
+    seq: int  # of the last entry; -1 for an empty log
+    digest: Digest
+    recorded_at: str
+    software: Software | None
+
+
+class Recorder:
+    """The log, open for recording by this process."""
+
+    def __init__(self, layout: StoreLayout, connection: sqlite3.Connection, signer: FileSigner, origin: str) -> None:
+        self.layout = layout
+        self.connection = connection
+        self.signer = signer
+        self.origin = origin
+        self.own_digests: dict[int, Digest] = {}  # what this process wrote and has not yet seen sealed
+        self._arrival_keys: dict[str, bytes] = {}
+
+    @classmethod
+    def open(cls, layout: StoreLayout) -> Self:
+        """Open the log of a store for recording. Raises NotFoundError for a missing key, LedgerError for a missing log."""
+        connection = log_db.connect(layout)
+        return cls(layout, connection, load_key(layout.keys / RECORDER_KEY), read_fact(connection, "origin"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def record(self, proposals: Iterable[Proposal]) -> list[Recorded]:
+        """Write every proposal as a signed entry, durably, in one transaction; return where each stands.
+
+        An arrival or refusal that is recorded already is found, checked and returned, and not written again. Raises
+        BusyError after 30 s of other writers, SyncFailedError or SurroundingsError when the disk refuses.
+        """
+        moment = format_time(now())
+        with log_db.transaction(self.connection):
+            batch = _Batch(self, moment)
+            recorded = [batch.add(proposal) for proposal in proposals]
+            batch.write()
+            reach("record.commit")
+        self.own_digests.update((built.seq, built.digest) for built in batch.built)
+        self._arrival_keys.update(batch.arrivals.keys)
+        return recorded
+
+    def end(self) -> tuple[int, Digest]:
+        """Return the number of recorded entries and the digest of the last."""
+        head = _read_head(self.connection)
+        return head.seq + 1, head.digest
+
+
+class _Batch:
+    """The entries of one record transaction, built in memory and written together at its end."""
+
+    def __init__(self, recorder: Recorder, moment: str) -> None:
+        self._recorder = recorder
+        self._connection = recorder.connection
+        self._moment = parse_time(moment)
+        self._clock = synchronisation()
+        self._software = this_software()
+        self._heads: dict[str, SubjectHead] = {}
+        self._rows: list[tuple[int, ArrivalRow]] = []
+        self.arrivals = ArrivalIndex(self._connection, keys=recorder._arrival_keys)
+        self.built: list[BuiltEntry] = []
+        self._by_event: dict[str, BuiltEntry] = {}
+        head = _read_head(self._connection)
+        self._seq, self._prev = head.seq, head.digest
+        for event in self._preface(head, moment):
+            self._build(event)
+
+    def _preface(self, head: _Head, moment: str) -> Iterable[Event]:
+        """Yield what must be said before anything else: another program writes, or the clock went backwards."""
+        origin, after = self._recorder.origin, self._software
+        if head.software is not None and head.software != after:
+            yield software_updated(
+                origin,
+                version_before=head.software.version,
+                version_after=after.version,
+                build_before=head.software.build,
+                build_after=after.build,
+            )
+        if moment < head.recorded_at:  # both have six digits and end in Z, so text order is time order
+            yield clock_anomaly(origin, before=head.recorded_at, after=moment)
+
+    def add(self, proposal: Proposal) -> Recorded:
+        match proposal:
+            case Arrival():
+                event, row = self.arrivals.resolve(proposal)
+                found = self._find(event)
+                if found is None:
+                    self.arrivals.added(row)
+                    self._rows.append((self._seq + 1, row))
+                return found or self._build(event)
+            case Refusal():
+                event = self.arrivals.refusal(proposal)
+                return self._find(event) or self._build(event)
+            case Event():
+                if proposal.type is DROP_RECEIVED:
+                    # Arrivals of the same transaction need the key before its opening is in the database.
+                    (drop,) = proposal.subjects
+                    self.arrivals.keys[drop] = bytes_of(proposal.values["arrival_key"])
+                return [self._build(part) for part in parts_of(proposal)][0]
+
+    def _find(self, event: Event) -> Recorded | None:
+        """Return the entry that states ``event`` already, after checking that it does. Raises LedgerError for a misfit."""
+        if event.event in self._by_event:
+            return _recorded(self._by_event[event.event], fresh=False)
+        row = self._connection.execute("SELECT seq, raw FROM main.entry WHERE event = ?", (event.event,)).fetchone()
+        if row is None:
+            return None
+        entry = parse_entry(row[1])
+        verify_signature(entry, {self._recorder.signer.keyid: self._recorder.signer.public})
+        same = entry.drop == event.drop and entry.type == event.type.name
+        if not same or set(entry.subjects.values()) != set(event.subjects.values()):
+            raise LedgerError(f"entry {row[0]} has the event of another arrival: {event.event}.")
+        return Recorded(seq=row[0], digest=entry.digest, event=entry.event, subjects=tuple(entry.subjects), fresh=False)
+
+    def _build(self, event: Event) -> Recorded:
+        place = Place(
+            log=self._recorder.origin,
+            seq=self._seq + 1,
+            prev=self._prev,
+            recorded_at=self._moment,
+            clock=self._clock,
+            software=self._software,
+        )
+        heads = {name: head for name in event.subjects if (head := self._head_of(name)) is not None}
+        built = build_entry(event, place=place, heads=heads, signer=self._recorder.signer, chance=CHANCE)
+        for name in event.subjects:
+            count = heads[name].count if name in heads else 0
+            self._heads[name] = SubjectHead(count=count + 1, entry=built.digest)
+        self._seq, self._prev = built.seq, built.digest
+        self.built.append(built)
+        self._by_event[event.event] = built
+        return _recorded(built, fresh=True)
+
+    def _head_of(self, name: str) -> SubjectHead | None:
+        if name not in self._heads:
+            row = self._connection.execute("SELECT count, digest FROM main.head WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                return None
+            self._heads[name] = SubjectHead(count=row[0], entry=Digest(row[1]))
+        return self._heads[name]
+
+    def write(self) -> None:
+        """Insert everything that was built. The transaction around it makes it durable, or none of it."""
+        write_entries(self._connection, self.built)
+        self._connection.executemany(
+            "INSERT INTO main.head (name, count, digest) VALUES (?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET count = excluded.count, digest = excluded.digest",
+            [(name, head.count, head.entry.raw) for name, head in self._heads.items()],
+        )
+        self._connection.executemany(
+            "INSERT INTO openings.arrival (drop_id, path, generation, seq, item, sha256) VALUES (?, ?, ?, ?, ?, ?)",
+            [(row.drop, row.path, row.generation, seq, row.item, row.sha256) for seq, row in self._rows],
+        )
+
+
+def write_entries(connection: sqlite3.Connection, built: Sequence[BuiltEntry]) -> None:
+    """Insert entries, their subjects and their openings, inside the caller's transaction."""
+    connection.executemany(
+        "INSERT INTO main.entry (seq, event, type, digest, raw) VALUES (?, ?, ?, ?, ?)",
+        [(entry.seq, entry.event.event, entry.event.type.name, entry.digest.raw, entry.raw) for entry in built],
+    )
+    connection.executemany(
+        "INSERT INTO main.subject (name, seq) VALUES (?, ?)",
+        [(name, entry.seq) for entry in built for name in entry.event.subjects],
+    )
+    connection.executemany(
+        "INSERT INTO openings.opening (commitment, seq, type, member, class, text) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                opening.commitment.raw,
+                entry.seq,
+                entry.event.type.name,
+                opening.member,
+                opening.opening_class,
+                opening.text,
+            )
+            for entry in built
+            for opening in entry.openings
+        ],
+    )
+
+
+def read_fact(connection: sqlite3.Connection, name: str) -> str:
+    """Return a fact that `init` wrote into the log database. Raises LedgerError when it is missing."""
+    with log_db.declared_errors():
+        row = connection.execute("SELECT value FROM main.fact WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise LedgerError(f"the log database does not say its {name}: it was never finished, or is damaged.")
+    return str(row[0])
+
+
+_EMPTY_LOG = _Head(seq=-1, digest=ZERO_DIGEST, recorded_at="", software=None)
+
+
+def _read_head(connection: sqlite3.Connection) -> _Head:
+    with log_db.declared_errors():
+        row = connection.execute("SELECT raw FROM main.entry ORDER BY seq DESC LIMIT 1").fetchone()
+    if row is None:
+        return _EMPTY_LOG
+    last = parse_entry(row[0])
+    return _Head(seq=last.seq, digest=last.digest, recorded_at=format_time(last.recorded_at), software=_software(last))
+
+
+def _software(entry: Entry) -> Software:
+    name, version, build = (entry.software.get(member) for member in ("name", "version", "build"))
+    return Software(name=str(name), version=str(version), build=None if build is None else str(build))
+
+
+def _recorded(built: BuiltEntry, *, fresh: bool) -> Recorded:
+    return Recorded(
+        seq=built.seq,
+        digest=built.digest,
+        event=built.event.event,
+        subjects=tuple(built.event.subjects),
+        fresh=fresh,
+    )

@@ -1,0 +1,260 @@
+"""The second step of writing: a signed checkpoint covers what was recorded.
+
+What is sealed can be proved to a stranger, so only a sealed entry is ever acknowledged. The steps and their order are
+those of docs/reference/custody-log.md, section 6. The commit point is the row in `log.db`: whatever was written to
+`log/` before it is a pure function of the entries and is written again, byte for byte, after a crash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from base import fsio
+from base.errors import BusyError, LedgerError
+from base.failpoints import reach
+from hashing.checkpoint import Checkpoint, open_checkpoint
+from hashing.digest import ZERO_DIGEST, Digest
+from hashing.merkle import EMPTY_ROOT, consistency_proof, leaf_hash, tree_root, verify_consistency
+from hashing.note import Verifier, parse_vkey, sign_note, vkey
+from hashing.tiles import ENTRIES, TileRef, TileSubtrees, bundles_for, grow
+from ledger import log_db
+from ledger.entry import Entry, SubjectHead, parse_entry
+from ledger.keys.file import LOG_KEY, FileSigner, load_key
+from ledger.record import Recorder
+from ledger.tile_files import read_tile
+from ledger.trust import Trust, trust_of, verify_signature
+
+MOST_ENTRIES = 4096  # sealed by one checkpoint; more are sealed by several, so memory stays bounded
+_POLL_S = 0.01
+
+
+class LogKey:
+    """The key of the log, as a signer of notes."""
+
+    def __init__(self, signer: FileSigner, origin: str) -> None:
+        self.name = origin
+        self.verifier: Verifier = parse_vkey(vkey(origin, signer.public))
+        self.key_id = self.verifier.key_id
+        self._signer = signer
+
+    def sign(self, message: bytes) -> bytes:
+        return self._signer.sign(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """The newest checkpoint of a log, and the note that is published for it."""
+
+    checkpoint: Checkpoint
+    note: bytes
+
+
+def seal(recorder: Recorder, *, wait_s: float = 30.0) -> Checkpoint:
+    """Cover everything recorded so far by a signed, published checkpoint, and return it.
+
+    Raises BusyError when another process is sealing for longer than ``wait_s``; SyncFailedError, SurroundingsError
+    when the disk refuses; LedgerError when what another process recorded is not in order.
+    """
+    with _seal_lock(recorder, wait_s):
+        log_key = LogKey(load_key(recorder.layout.keys / LOG_KEY), recorder.origin)
+        while True:
+            sealed = newest_checkpoint(recorder.connection, log_key.verifier)
+            recorded = recorder.end()[0]
+            if sealed.checkpoint.size == recorded:
+                return sealed.checkpoint
+            _seal_step(recorder, log_key, sealed.checkpoint, min(recorded, sealed.checkpoint.size + MOST_ENTRIES))
+
+
+def try_seal(recorder: Recorder, *, wait_s: float = 0.2) -> Checkpoint | None:
+    """As `seal`, but return None when another process is sealing: it will cover our entries too."""
+    try:
+        return seal(recorder, wait_s=wait_s)
+    except BusyError:
+        return None
+
+
+def newest_checkpoint(connection: sqlite3.Connection, verifier: Verifier) -> Sealed:
+    """Return the newest committed checkpoint; size 0 for a log that has none. Raises LedgerError if it does not verify."""
+    with log_db.declared_errors():
+        row = connection.execute("SELECT size, root, note FROM main.checkpoint ORDER BY size DESC LIMIT 1").fetchone()
+    if row is None:
+        return Sealed(checkpoint=Checkpoint(origin=verifier.name, size=0, root=Digest(EMPTY_ROOT)), note=b"")
+    checkpoint = open_checkpoint(row[2], verifier)
+    if checkpoint.size != row[0] or checkpoint.root.raw != row[1]:
+        raise LedgerError(f"the checkpoint kept for size {row[0]} says size {checkpoint.size}.")
+    return Sealed(checkpoint=checkpoint, note=row[2])
+
+
+def _seal_step(recorder: Recorder, log_key: LogKey, old: Checkpoint, new_size: int) -> None:
+    entries = _entries_to_seal(recorder, old.size, new_size)
+    tiles = _write_tiles(recorder.layout.log, old.size, entries)
+    new = _proved(recorder.layout.log, tiles, old, new_size)
+    note = sign_note(new.text(), [log_key])
+    with log_db.transaction(recorder.connection):  # the commit point
+        (largest,) = recorder.connection.execute("SELECT coalesce(max(size), 0) FROM main.checkpoint").fetchone()
+        if largest != old.size:
+            raise LedgerError(f"a checkpoint of size {largest} appeared while size {new_size} was being sealed.")
+        recorder.connection.execute(
+            "INSERT INTO main.checkpoint (size, root, note) VALUES (?, ?, ?)", (new.size, new.root.raw, note)
+        )
+        reach("seal.commit")
+    fsio.replace_file(recorder.layout.checkpoint, note, mode=0o444)
+    _remove_replaced_partials(recorder.layout.log, tiles)
+    for seq in range(old.size, new_size):
+        recorder.own_digests.pop(seq, None)
+
+
+@contextlib.contextmanager
+def _seal_lock(recorder: Recorder, wait_s: float) -> Iterator[None]:
+    lock = fsio.Lock(recorder.layout.seal_lock)
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            lock.acquire(holder="a process that seals the log")
+            break
+        except BusyError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+# ------------------------------------------------------------------------------------------------ 1. read back
+
+
+def _entries_to_seal(recorder: Recorder, start: int, stop: int) -> list[bytes]:
+    """Return the bytes of the entries from ``start`` up to ``stop``, read back from the database and checked."""
+    with log_db.declared_errors():
+        rows = recorder.connection.execute(
+            "SELECT seq, raw FROM main.entry WHERE seq >= ? AND seq < ? ORDER BY seq", (start, stop)
+        ).fetchall()
+    if [seq for seq, _ in rows] != list(range(start, stop)):
+        raise LedgerError(f"the log database has a gap between positions {start} and {stop}.")
+    check = _ForeignCheck(recorder)
+    for seq, raw in rows:
+        own = recorder.own_digests.get(seq)
+        if own is None:
+            check.check(seq, raw)
+        elif Digest.of(raw) != own:
+            raise LedgerError(f"entry {seq}, read back, is not what was recorded.")
+    return [raw for _, raw in rows]
+
+
+class _ForeignCheck:
+    """What must hold of an entry that another process recorded, before we sign a checkpoint over it."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._trust: Trust | None = None
+
+    def check(self, seq: int, raw: bytes) -> None:
+        entry = parse_entry(raw)
+        if not entry.known:
+            raise LedgerError(f"entry {seq} is of the type {entry.type}, which this version may not seal.")
+        verify_signature(entry, self._keys(entry))
+        if (entry.seq, entry.log) != (seq, self._recorder.origin):
+            raise LedgerError(f"entry {seq} claims position {entry.seq} of {entry.log}.")
+        if entry.prev != self._digest_at(seq - 1):
+            raise LedgerError(f"entry {seq} does not follow entry {seq - 1}.")
+        for name, head in entry.subject_prev.items():
+            if head != self._head_before(name, seq):
+                raise LedgerError(f"entry {seq} does not continue the chain of {name}.")
+
+    def _keys(self, entry: Entry) -> Mapping[str, bytes]:
+        if self._trust is None:
+            first = entry if entry.seq == 0 else parse_entry(self._raw_at(0))
+            self._trust = trust_of(first)
+        return self._trust.recorder_keys
+
+    def _raw_at(self, seq: int) -> bytes:
+        (raw,) = self._recorder.connection.execute("SELECT raw FROM main.entry WHERE seq = ?", (seq,)).fetchone()
+        return bytes(raw)
+
+    def _digest_at(self, seq: int) -> Digest:
+        return ZERO_DIGEST if seq < 0 else Digest.of(self._raw_at(seq))
+
+    def _head_before(self, name: str, seq: int) -> SubjectHead:
+        count, last = self._recorder.connection.execute(
+            "SELECT count(*), max(seq) FROM main.subject WHERE name = ? AND seq < ?", (name, seq)
+        ).fetchone()
+        return SubjectHead(count=count, entry=ZERO_DIGEST if last is None else self._digest_at(last))
+
+
+# ------------------------------------------------------------------------------------------------ 2. tiles
+
+
+def _write_tiles(log: Path, old_size: int, entries: Sequence[bytes]) -> dict[TileRef, bytes]:
+    """Write every bundle and tile that the new entries fill or widen; return the hash tiles."""
+
+    def read(ref: TileRef) -> bytes:
+        return read_tile(log, ref)
+
+    tiles = grow(old_size, [leaf_hash(entry) for entry in entries], read)
+    _put({**bundles_for(old_size, entries, read), **tiles}, log)
+    return tiles
+
+
+def _put(files: Mapping[TileRef, bytes], log: Path) -> None:
+    """Write files of the log durably, each directory synced once. A file that is there must hold the same bytes."""
+    by_directory: dict[Path, list[TileRef]] = {}
+    for ref in files:
+        by_directory.setdefault((log / ref.path).parent, []).append(ref)
+    for parent, refs in by_directory.items():
+        fsio.make_directories(parent)
+        with fsio.directory(parent) as descriptor:
+            for ref in refs:
+                _put_one(log / ref.path, files[ref], descriptor)
+            fsio.sync(descriptor)
+
+
+def _put_one(path: Path, data: bytes, descriptor: int) -> None:
+    try:
+        fsio.put_file_unsynced(path.name, data, dir_fd=descriptor, mode=0o444)
+    except FileExistsError as error:
+        raise LedgerError(
+            f"log/{path.name} is there already with other bytes: the log has been changed, or forked."
+        ) from error
+
+
+# ------------------------------------------------------------------------------------------------ 3. proof
+
+
+def _proved(log: Path, tiles: Mapping[TileRef, bytes], old: Checkpoint, new_size: int) -> Checkpoint:
+    """Return the new checkpoint, after the old root was proved to be a prefix of it by the verifying code."""
+
+    def read(ref: TileRef) -> bytes:
+        return tiles[ref] if ref in tiles else read_tile(log, ref)
+
+    subtree = TileSubtrees(read, new_size)
+    root = tree_root(new_size, subtree)
+    proof = consistency_proof(old.size, new_size, subtree) if old.size else []
+    verify_consistency(old.size, new_size, proof, old.root.raw, root)
+    return Checkpoint(origin=old.origin, size=new_size, root=Digest(root))
+
+
+# ------------------------------------------------------------------------------------------------ 7. old partials
+
+
+def _remove_replaced_partials(log: Path, tiles: Mapping[TileRef, bytes]) -> None:
+    """Remove the partial files of each tile that is full now: whoever wants a partial reads the head of the full one."""
+    for ref in tiles:
+        if ref.is_full:
+            _remove_partials(log / f"{ref.path}.p")
+            if ref.level == 0:
+                _remove_partials(log / f"{replace(ref, level=ENTRIES).path}.p")
+
+
+def _remove_partials(directory: Path) -> None:
+    if not directory.is_dir():
+        return
+    for name in sorted(path.name for path in directory.iterdir()):
+        fsio.remove(directory / name)
+    fsio.remove_directory(directory)

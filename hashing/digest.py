@@ -42,7 +42,7 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the digest that ``text`` spells. Raises DigestFormatError for anything but 64 lower-case hex digits."""
+        """Return the digest that ``text`` spells. Raises DigestFormatError unless 64 lower-case hex digits."""
         if not _HEX.fullmatch(text):
             raise DigestFormatError(f"not a SHA-256 digest: {text[:80]!r}")
         return cls(bytes.fromhex(text))

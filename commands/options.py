@@ -1,0 +1,91 @@
+"""Options that many commands share: which store, for whom the result is, and colour.
+
+``@store_option`` hands the command a ``layout``, ``@output_options("find")`` an ``output``. A flag is stronger than the
+environment, the environment stronger than the default.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from base.errors import NotFoundError
+from base.escape import shown
+from commands.output import Mode, Output
+from ledger.layout import StoreLayout
+
+R = TypeVar("R")
+
+DEFAULT_STORE = Path("strongroom-store")
+STORE_VARIABLE = "STRONGROOM_STORE"
+
+
+class StoreNotFoundError(NotFoundError):
+    """There is no store where one was expected."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"no store at {shown(str(path))}: strongroom.toml is missing there. Nothing was read or changed.",
+            next_step=f"Name the store with --store DIR or {STORE_VARIABLE}, or make one: `strongroom init DIR`.",
+        )
+
+
+def find_store(path: Path) -> StoreLayout:
+    """Return the store at ``path``. Raises StoreNotFoundError; `init` writes the settings last, so they tell."""
+    layout = StoreLayout(path.absolute())
+    if not layout.settings.is_file():
+        raise StoreNotFoundError(path)
+    return layout
+
+
+def store_option(command: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--store DIR``; the command gets the store as ``layout``."""
+    return click.option(
+        "--store",
+        "layout",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar=STORE_VARIABLE,
+        default=DEFAULT_STORE,
+        show_default=f"{STORE_VARIABLE}, else ./{DEFAULT_STORE}",
+        metavar="DIR",
+        callback=_store,
+        help="The store to work on.",
+    )(command)
+
+
+def _store(ctx: click.Context, _parameter: click.Parameter, path: Path) -> StoreLayout:
+    # While a shell completes a command line, nothing is looked up.
+    return StoreLayout(path) if ctx.resilient_parsing else find_store(path)
+
+
+def output_options(name: str, *, stream: bool = True) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Add ``--json``, ``--jsonl`` (where ``stream``) and ``--color``; the command gets its ``output``."""
+
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(command)
+        def with_output(*args: object, mode: str | None, color: str, **kwargs: object) -> R:
+            output = Output(command=name, mode=Mode(mode) if mode else Mode.PEOPLE, color=color)
+            return command(*args, output=output, **kwargs)
+
+        options: list[Callable[[Callable[..., R]], Callable[..., R]]] = [
+            click.option("--json", "mode", flag_value="json", help="One JSON document on stdout."),
+            click.option(
+                "--color",
+                type=click.Choice(["auto", "always", "never"]),
+                default="auto",
+                show_default=True,
+                help="Colour; NO_COLOR and FORCE_COLOR count too.",
+            ),
+        ]
+        if stream:
+            options.insert(1, click.option("--jsonl", "mode", flag_value="jsonl", help="One JSON object a line."))
+        decorated: Callable[..., R] = with_output
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate

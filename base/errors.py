@@ -97,9 +97,7 @@ class SyncFailedError(EvidenceError):
 
     exit_code = 10
     code = "sync-failed"
-    next_step = (
-        "Start it again: whatever was in work is taken again from its source. If it happens twice, check the disk."
-    )
+    next_step = "Start it again: what was in work is taken again from its source. If it happens twice, check the disk."
 
 
 class IntegrityError(EvidenceError):

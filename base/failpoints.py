@@ -1,7 +1,7 @@
 """Places where a test may make the program die or a call fail. Nothing here does anything in normal use.
 
-`STRONGROOM_FAILPOINTS` names them: ``name@count=action`` separated by commas; at the ``count``-th passage of ``name`` the
-action happens: ``kill`` (SIGKILL to ourselves) or the name of an errno such as ``EIO``. A count of ``0`` means every
+`STRONGROOM_FAILPOINTS` names them: ``name@count=action``, separated by commas; at the ``count``-th passage of ``name``
+the action happens: ``kill`` (SIGKILL to ourselves) or the name of an errno such as ``EIO``. Count ``0`` means every
 passage. So that a test can assert that its fault fired, a line with the name is appended to the file
 `STRONGROOM_FAILPOINTS_FIRED` before the action.
 

@@ -94,7 +94,7 @@ class ArrivalIndex:
     _seen: dict[bytes, set[str]] = field(default_factory=dict)
 
     def resolve(self, arrival: Arrival) -> tuple[Event, ArrivalRow]:
-        """Return the event that records ``arrival`` and its row; for an arrival that is recorded, the same event again."""
+        """Return the event that records ``arrival``, and its row; the same event again for one that is recorded."""
         last = self._last_of(arrival.drop, arrival.path)
         again = last is not None and last.sha256 == arrival.sha256.raw
         generation = 0 if last is None else last.generation + (0 if again else 1)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from hashing.statement import Statement, build_statement, parse_statement
-
 from base.clock import format_time, parse_time
 from base.errors import LedgerError
 from hashing.commitment import commitment, make_opening
 from hashing.digest import ZERO_DIGEST, Digest
 from hashing.dsse import Envelope, encode_envelope, pae, parse_entry_envelope
+from hashing.statement import Statement, build_statement, parse_entry_statement
 from hashing.strict_json import Json, canonical
 from hashing.tiles import MAX_ENTRY_BYTES
 from ledger.events import EVENT_TYPES
@@ -27,9 +26,8 @@ from ledger.identifiers import EVENT_ID
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 PREDICATE_TYPE = "https://strongroom.example/custody-event/draft"
-_MEMBERS = frozenset(
-    ["type", "log", "seq", "prev", "event", "subject_prev", "recorded_at", "clock", "role", "software", "drop", "facts", "commitments", "endorsements", "corrects"]
-)
+_PLACE_MEMBERS = {"log", "seq", "prev", "event", "subject_prev", "recorded_at", "clock", "role", "software", "drop"}
+_MEMBERS = _PLACE_MEMBERS | {"type", "facts", "commitments", "endorsements", "corrects"}
 
 
 class EntryFormatError(LedgerError):
@@ -177,7 +175,7 @@ def _opening(event: Event, member: str, value: Json, opening_class: OpeningClass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One entry as read: parsed from its very bytes, every member checked for form. Its signature is not checked here."""
+    """One entry as read from its very bytes, every member checked for form. Its signature is not checked here."""
 
     seq: int
     raw: bytes
@@ -200,9 +198,9 @@ class Entry:
 
 
 def parse_entry(raw: bytes) -> Entry:
-    """Return the entry that ``raw`` is. Raises EntryFormatError (or another LedgerError of a format beneath it)."""
+    """Return the entry that ``raw`` is. Raises EntryFormatError, or the LedgerError of a format beneath it."""
     envelope = parse_entry_envelope(raw)
-    statement = parse_statement(envelope.payload)
+    statement = parse_entry_statement(envelope.payload)
     if statement.predicate_type != PREDICATE_TYPE:
         raise EntryFormatError(f"an entry with the predicate type {statement.predicate_type!r}")
     predicate = statement.predicate

@@ -92,7 +92,7 @@ def _check_origin(origin: str) -> None:
     allowed = origin.isascii() and origin.isprintable() and not set(origin) & set(' +"\\')
     if not origin or not allowed or len(origin) > 200:
         raise UsageError(
-            f"{origin!r} can't be the origin of a log: letters, digits, dots, dashes and slashes, without spaces or '+'.",
+            f"{origin!r} can't be the origin of a log: use letters, digits, dots, dashes and slashes.",
             next_step="Leave --origin out to get a random one.",
         )
 

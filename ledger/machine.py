@@ -1,4 +1,4 @@
-"""To which machine, disk and path a log is bound, so that a clone or a restored copy never goes on writing by itself."""
+"""To which machine, disk and path a log is bound, so that a clone or a restored copy never goes on by itself."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def texts_of(connection: sqlite3.Connection, start: int, stop: int) -> dict[int,
 
 
 def bytes_of(value: Json) -> bytes:
-    """Return the raw bytes that ``{"base64": ...}`` holds in an opening. Raises OpeningMismatchError for anything else."""
+    """Return the raw bytes that ``{"base64": ...}`` holds in an opening, else raise OpeningMismatchError."""
     if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
         try:
             return base64.b64decode(value["base64"], validate=True)

@@ -67,7 +67,7 @@ class Recorder:
 
     @classmethod
     def open(cls, layout: StoreLayout) -> Self:
-        """Open the log of a store for recording. Raises NotFoundError for a missing key, LedgerError for a missing log."""
+        """Open a store's log for recording. Raises NotFoundError for a missing key, LedgerError for a missing log."""
         connection = log_db.connect(layout)
         return cls(layout, connection, load_key(layout.keys / RECORDER_KEY), read_fact(connection, "origin"))
 
@@ -152,10 +152,11 @@ class _Batch:
                     # Arrivals of the same transaction need the key before its opening is in the database.
                     (drop,) = proposal.subjects
                     self.arrivals.keys[drop] = bytes_of(proposal.values["arrival_key"])
-                return [self._build(part) for part in parts_of(proposal)][0]
+                parts = [self._build(part) for part in parts_of(proposal)]
+                return parts[0]
 
     def _find(self, event: Event) -> Recorded | None:
-        """Return the entry that states ``event`` already, after checking that it does. Raises LedgerError for a misfit."""
+        """Return the entry that states ``event`` already, checked; raise LedgerError for a misfit."""
         if event.event in self._by_event:
             return _recorded(self._by_event[event.event], fresh=False)
         row = self._connection.execute("SELECT seq, raw FROM main.entry WHERE event = ?", (event.event,)).fetchone()

@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from base import fsio
@@ -21,12 +21,12 @@ from hashing.checkpoint import Checkpoint, open_checkpoint
 from hashing.digest import ZERO_DIGEST, Digest
 from hashing.merkle import EMPTY_ROOT, consistency_proof, leaf_hash, tree_root, verify_consistency
 from hashing.note import Verifier, parse_vkey, sign_note, vkey
-from hashing.tiles import ENTRIES, TileRef, TileSubtrees, bundles_for, grow
+from hashing.tiles import TileRef, TileSubtrees, bundles_for, grow
 from ledger import log_db
 from ledger.entry import Entry, SubjectHead, parse_entry
 from ledger.keys.file import LOG_KEY, FileSigner, load_key
 from ledger.record import Recorder
-from ledger.tile_files import read_tile
+from ledger.tile_files import put_files, read_tile, remove_replaced_partials
 from ledger.trust import Trust, trust_of, verify_signature
 
 MOST_ENTRIES = 4096  # sealed by one checkpoint; more are sealed by several, so memory stays bounded
@@ -38,7 +38,7 @@ class LogKey:
 
     def __init__(self, signer: FileSigner, origin: str) -> None:
         self.name = origin
-        self.verifier: Verifier = parse_vkey(vkey(origin, signer.public))
+        self.verifier = parse_vkey(vkey(origin, signer.public))
         self.key_id = self.verifier.key_id
         self._signer = signer
 
@@ -79,7 +79,7 @@ def try_seal(recorder: Recorder, *, wait_s: float = 0.2) -> Checkpoint | None:
 
 
 def newest_checkpoint(connection: sqlite3.Connection, verifier: Verifier) -> Sealed:
-    """Return the newest committed checkpoint; size 0 for a log that has none. Raises LedgerError if it does not verify."""
+    """Return the newest committed checkpoint, size 0 where there is none, or raise LedgerError if it is not ours."""
     with log_db.declared_errors():
         row = connection.execute("SELECT size, root, note FROM main.checkpoint ORDER BY size DESC LIMIT 1").fetchone()
     if row is None:
@@ -104,7 +104,7 @@ def _seal_step(recorder: Recorder, log_key: LogKey, old: Checkpoint, new_size: i
         )
         reach("seal.commit")
     fsio.replace_file(recorder.layout.checkpoint, note, mode=0o444)
-    _remove_replaced_partials(recorder.layout.log, tiles)
+    remove_replaced_partials(recorder.layout.log, tiles)
     for seq in range(old.size, new_size):
         recorder.own_digests.pop(seq, None)
 
@@ -198,30 +198,8 @@ def _write_tiles(log: Path, old_size: int, entries: Sequence[bytes]) -> dict[Til
         return read_tile(log, ref)
 
     tiles = grow(old_size, [leaf_hash(entry) for entry in entries], read)
-    _put({**bundles_for(old_size, entries, read), **tiles}, log)
+    put_files(log, {**bundles_for(old_size, entries, read), **tiles})
     return tiles
-
-
-def _put(files: Mapping[TileRef, bytes], log: Path) -> None:
-    """Write files of the log durably, each directory synced once. A file that is there must hold the same bytes."""
-    by_directory: dict[Path, list[TileRef]] = {}
-    for ref in files:
-        by_directory.setdefault((log / ref.path).parent, []).append(ref)
-    for parent, refs in by_directory.items():
-        fsio.make_directories(parent)
-        with fsio.directory(parent) as descriptor:
-            for ref in refs:
-                _put_one(log / ref.path, files[ref], descriptor)
-            fsio.sync(descriptor)
-
-
-def _put_one(path: Path, data: bytes, descriptor: int) -> None:
-    try:
-        fsio.put_file_unsynced(path.name, data, dir_fd=descriptor, mode=0o444)
-    except FileExistsError as error:
-        raise LedgerError(
-            f"log/{path.name} is there already with other bytes: the log has been changed, or forked."
-        ) from error
 
 
 # ------------------------------------------------------------------------------------------------ 3. proof
@@ -238,23 +216,3 @@ def _proved(log: Path, tiles: Mapping[TileRef, bytes], old: Checkpoint, new_size
     proof = consistency_proof(old.size, new_size, subtree) if old.size else []
     verify_consistency(old.size, new_size, proof, old.root.raw, root)
     return Checkpoint(origin=old.origin, size=new_size, root=Digest(root))
-
-
-# ------------------------------------------------------------------------------------------------ 7. old partials
-
-
-def _remove_replaced_partials(log: Path, tiles: Mapping[TileRef, bytes]) -> None:
-    """Remove the partial files of each tile that is full now: whoever wants a partial reads the head of the full one."""
-    for ref in tiles:
-        if ref.is_full:
-            _remove_partials(log / f"{ref.path}.p")
-            if ref.level == 0:
-                _remove_partials(log / f"{replace(ref, level=ENTRIES).path}.p")
-
-
-def _remove_partials(directory: Path) -> None:
-    if not directory.is_dir():
-        return
-    for name in sorted(path.name for path in directory.iterdir()):
-        fsio.remove(directory / name)
-    fsio.remove_directory(directory)

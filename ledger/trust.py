@@ -13,14 +13,9 @@ from dataclasses import dataclass
 
 from base.errors import LedgerError
 from hashing import ed25519
-from hashing.digest import Digest
-from hashing.dsse import pae
 from hashing.note import Verifier, parse_vkey
 from hashing.strict_json import Json
 from ledger.entry import Entry
-
-# RFC 8410: a SubjectPublicKeyInfo of an Ed25519 key is this prefix and the 32 bytes of the key.
-_SPKI_PREFIX = bytes.fromhex("302a300506032b6570032100")
 
 
 class UntrustedError(LedgerError):
@@ -57,11 +52,10 @@ def _recorder_key(row: Json) -> tuple[str, bytes]:
         spki = base64.b64decode(str(row.get("spki")), validate=True)
     except binascii.Error as error:
         raise UntrustedError("a recorder key that is not base64.") from error
-    if not spki.startswith(_SPKI_PREFIX) or len(spki) != len(_SPKI_PREFIX) + 32:
-        raise UntrustedError("a recorder key that is not an Ed25519 key.")
-    if row.get("keyid") != str(Digest.of(spki)):
+    public = ed25519.public_from_spki(spki)
+    if row.get("keyid") != ed25519.keyid(public):
         raise UntrustedError("a recorder key whose keyid is not the digest of its key.")
-    return str(row["keyid"]), spki[len(_SPKI_PREFIX) :]
+    return str(row["keyid"]), public
 
 
 def verify_signature(entry: Entry, recorder_keys: Mapping[str, bytes]) -> None:
@@ -73,6 +67,6 @@ def verify_signature(entry: Entry, recorder_keys: Mapping[str, bytes]) -> None:
     if public is None:
         raise UntrustedError(f"entry {entry.seq} is signed by a key that the log does not name: {signature.keyid}.")
     try:
-        ed25519.verify(public, pae(entry.envelope.payload_type, entry.envelope.payload), signature.sig)
+        ed25519.verify(public, entry.envelope.signed_bytes, signature.sig)
     except ed25519.SignatureError as error:
         raise UntrustedError(f"the signature of entry {entry.seq} is not valid.") from error

@@ -54,7 +54,7 @@ class Stored:
 
 
 class ObjectStore(Protocol):
-    """Sealed bytes, each object named by the SHA-256 of its content. tests/contracts/vault_store.py holds it to this."""
+    """Sealed bytes, each object named by the SHA-256 of its content (tests/contracts/vault_store.py)."""
 
     def put_batch(self, staged: Sequence[Staged]) -> list[Stored | ReadBackMismatchError]:
         """Take staged files: sync, read back, hash, name, sync. One answer for each, in order."""

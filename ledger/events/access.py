@@ -87,7 +87,7 @@ def consulted_view(
     links: Mapping[str, str] | None = None,
     purpose: str | None = None,
 ) -> Event:
-    """State that ``items`` were looked at; without items the log is the subject and ``links`` say what was looked at."""
+    """State that ``items`` were looked at; without items the subject is the log, and ``links`` say what was seen."""
     return Event(
         type=CONSULTED_VIEW,
         subjects=dict(items) or log_subject(origin),

@@ -73,6 +73,10 @@ ANALYSIS_FAILED = EventType(
 TYPES = (ANALYSIS_COMPLETED, ANALYSIS_FAILED)
 
 
+def _codes(values: Sequence[str]) -> Json:
+    return [*sorted(set(values))] or None
+
+
 def analysis_completed(
     item: str,
     *,
@@ -98,8 +102,8 @@ def analysis_completed(
             "outcome": outcome,
             "keyframes": keyframes,
             "tools": [dict(tool) for tool in tools],
-            "limits": sorted(set(limits)) or None,
-            "sandbox": sorted(set(sandbox)) or None,
+            "limits": _codes(limits),
+            "sandbox": _codes(sandbox),
         },
         values={
             "media_type": media_type,
@@ -133,8 +137,8 @@ def analysis_failed(
             "tier": tier,
             "outcome": outcome,
             "tools": [dict(tool) for tool in tools],
-            "limits": sorted(set(limits)) or None,
-            "sandbox": sorted(set(sandbox)) or None,
+            "limits": _codes(limits),
+            "sandbox": _codes(sandbox),
         },
         values={"media_type": media_type, "parameters": dict(parameters), "metadata": list(metadata) or None},
         drop=drop,

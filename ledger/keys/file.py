@@ -65,7 +65,7 @@ def load_key(path: Path) -> FileSigner:
     if mode & 0o077:
         raise KeyFileError(
             f"the key {path.name} can be read by others (mode {mode:04o}): it may have been copied.",
-            next_step=f"Run `chmod 600` on private/keys/{path.name}, and consider the key compromised if others had access.",
+            next_step=f"Run `chmod 600` on private/keys/{path.name}, and ask who has read it.",
         )
     try:
         key = load_pem_private_key(data, password=None)

@@ -1,0 +1,90 @@
+"""Entry after entry: form, signature, place, and the chains that bind each entry to those before it.
+
+PURE: bytes in, findings out. It never stops at the first problem.
+"""
+
+from __future__ import annotations
+
+from base.errors import Finding, LedgerError
+from hashing.digest import ZERO_DIGEST, Digest
+from ledger.entry import NO_HEAD, Entry, SubjectHead, parse_entry
+from ledger.trust import Trust, trust_of, verify_signature
+
+
+class ChainCheck:
+    """The state of a check that goes through a log from its first entry."""
+
+    def __init__(self, origin: str) -> None:
+        self.findings: list[Finding] = []
+        self._origin = origin
+        self._trust: Trust | None = None
+        self._prev = ZERO_DIGEST
+        self._heads: dict[str, SubjectHead] = {}
+        self._events: set[bytes] = set()
+        self._last_good: str | None = None
+
+    def check(self, seq: int, raw: bytes) -> Entry | None:
+        """Check the bytes at position ``seq`` and return the entry, or None when they are not one."""
+        before = len(self.findings)
+        entry = self._parsed(seq, raw)
+        if entry is not None:
+            self._check_signature(seq, entry)
+            self._check_place(seq, entry)
+            self._check_subjects(seq, entry)
+        self._prev = Digest.of(raw)
+        if len(self.findings) == before:
+            self._last_good = f"entry {seq}"
+        return entry
+
+    def _parsed(self, seq: int, raw: bytes) -> Entry | None:
+        try:
+            return parse_entry(raw)
+        except LedgerError as error:
+            self._add(seq, "entry-malformed", "an entry by the rules of the format", str(error))
+            return None
+
+    def _check_signature(self, seq: int, entry: Entry) -> None:
+        try:
+            if seq == 0:
+                self._trust = trust_of(entry)
+            if self._trust is None:
+                self._add(seq, "entry-untrusted", "a log whose first entry names its keys", "no such first entry")
+                return
+            verify_signature(entry, self._trust.recorder_keys)
+        except LedgerError as error:
+            self._add(seq, "entry-untrusted", "a valid signature by a key of this log", str(error))
+
+    def _check_place(self, seq: int, entry: Entry) -> None:
+        if entry.seq != seq or entry.log != self._origin:
+            self._add(seq, "entry-misplaced", f"position {seq} of {self._origin}", f"{entry.seq} of {entry.log}")
+        if entry.prev != self._prev:
+            self._add(seq, "chain-broken", f"prev {self._prev}", f"prev {entry.prev}")
+        event = bytes.fromhex(entry.event.removeprefix("event_"))
+        if event in self._events:
+            self._add(seq, "event-twice", "an event that stands once in the log", entry.event)
+        self._events.add(event)
+
+    def _check_subjects(self, seq: int, entry: Entry) -> None:
+        for name, claimed in entry.subject_prev.items():
+            head = self._heads.get(name, NO_HEAD)
+            if claimed != head:
+                self._add(
+                    seq,
+                    "subject-chain-broken",
+                    f"{head.count} earlier entries of {name}",
+                    f"{claimed.count} claimed, ending in {claimed.entry}",
+                )
+            self._heads[name] = SubjectHead(count=head.count + 1, entry=entry.digest)
+
+    def _add(self, seq: int, code: str, expected: str, found: str) -> None:
+        self.findings.append(
+            Finding(
+                code=code,
+                object=f"entry {seq}",
+                expected=expected,
+                found=found,
+                meaning="The entry was changed, moved, inserted or removed after it was signed.",
+                exit_code=LedgerError.exit_code,
+                last_good=self._last_good,
+            )
+        )

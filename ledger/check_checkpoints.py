@@ -1,0 +1,137 @@
+"""The checkpoints held against each other, against what is published, and against those that somebody kept."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from base import fsio
+from base.errors import EvidenceError, LedgerError
+from hashing.checkpoint import Checkpoint, open_checkpoint
+from hashing.note import MAX_NOTE_BYTES, Verifier
+from ledger.check_tiles import RecomputedTree
+from ledger.verdict import LogVerdict
+
+_PUBLISHING_TAKES_S = 1.0
+
+
+def kept_checkpoints(connection: sqlite3.Connection, key: Verifier, verdict: LogVerdict) -> dict[int, Checkpoint]:
+    """Return every checkpoint that the database keeps, by size; one that does not verify is a finding."""
+    kept = {}
+    for size, root, note in connection.execute("SELECT size, root, note FROM main.checkpoint ORDER BY size"):
+        try:
+            checkpoint = open_checkpoint(note, key)
+        except LedgerError as error:
+            _invalid(verdict, f"kept checkpoint of size {size}", str(error))
+            continue
+        if (checkpoint.size, checkpoint.root.raw) != (size, root):
+            _invalid(verdict, f"kept checkpoint of size {size}", f"a note of size {checkpoint.size}")
+        kept[checkpoint.size] = checkpoint
+    return kept
+
+
+def _invalid(verdict: LogVerdict, name: str, found: str) -> None:
+    verdict.add(
+        "checkpoint-invalid",
+        name,
+        expected="a checkpoint signed by the key of this log",
+        found=found,
+        meaning="The checkpoint has been changed, or was made with another key.",
+    )
+
+
+def check_published(path: Path, key: Verifier, kept: Mapping[int, Checkpoint], verdict: LogVerdict) -> None:
+    """List it when the published checkpoint is not the newest that the database keeps."""
+    newest = kept.get(max(kept, default=0))
+    try:
+        published = _published(path, key, 0 if newest is None else newest.size)
+    except FileNotFoundError:
+        _invalid(verdict, "log/checkpoint", "no file")
+        return
+    except (EvidenceError, OSError) as error:
+        _invalid(verdict, "log/checkpoint", str(error))
+        return
+    _compare_published(published, newest, verdict)
+
+
+def _published(path: Path, key: Verifier, newest: int) -> Checkpoint:
+    deadline = time.monotonic() + _PUBLISHING_TAKES_S
+    while True:
+        checkpoint = open_checkpoint(fsio.read_file(path, max_bytes=MAX_NOTE_BYTES), key)
+        # A recorder beside us commits a checkpoint a moment before it publishes it.
+        if checkpoint.size >= newest or time.monotonic() > deadline:
+            return checkpoint
+        time.sleep(0.05)
+
+
+def _compare_published(published: Checkpoint, newest: Checkpoint | None, verdict: LogVerdict) -> None:
+    if newest is None or published.size > newest.size:
+        verdict.add(
+            "log-rolled-back",
+            "private/log.db",
+            expected=f"at least the {published.size} entries that the published checkpoint covers",
+            found=f"{0 if newest is None else newest.size} sealed entries",
+            meaning="The database was put back to an earlier state: entries that were published are gone.",
+        )
+    elif published.size < newest.size:
+        verdict.add(
+            "checkpoint-behind",
+            "log/checkpoint",
+            expected=f"size {newest.size}",
+            found=f"size {published.size}",
+            meaning="The published log is older than the database. After a crash the recorder publishes again at its "
+            "start; otherwise somebody has put it back.",
+        )
+    elif published != newest:
+        _forked(verdict, "log/checkpoint", expected=newest, found=published)
+
+
+def check_roots(kept: Mapping[int, Checkpoint], tree: RecomputedTree, verdict: LogVerdict) -> None:
+    """List every kept checkpoint whose root is not that of the entries as they are."""
+    last_good = None
+    for size, checkpoint in sorted(kept.items()):
+        root = tree.root_at(size)
+        if root == checkpoint.root:
+            last_good = f"checkpoint of size {size}"
+            continue
+        verdict.add(
+            "root-mismatch",
+            f"checkpoint of size {size}",
+            expected=f"root {checkpoint.root}",
+            found=f"root {root} over the entries as they are",
+            meaning="Entries below this size were changed after they were sealed.",
+            last_good=last_good,
+        )
+
+
+def check_against(notes: Sequence[bytes], key: Verifier, tree: RecomputedTree, verdict: LogVerdict) -> None:
+    """List every checkpoint that somebody kept and that this log is not a continuation of."""
+    for note in notes:
+        try:
+            lodged = open_checkpoint(note, key)
+        except LedgerError as error:
+            _invalid(verdict, "checkpoint given with --against", str(error))
+            continue
+        if lodged.size > tree.size:
+            verdict.add(
+                "log-rolled-back",
+                f"given checkpoint of size {lodged.size}",
+                expected=f"a log of at least {lodged.size} entries",
+                found=f"{tree.size} entries",
+                meaning="This log once had more entries than now: it was put back.",
+            )
+        elif tree.root_at(lodged.size) != lodged.root:
+            now = Checkpoint(origin=lodged.origin, size=lodged.size, root=tree.root_at(lodged.size))
+            _forked(verdict, f"given checkpoint of size {lodged.size}", expected=lodged, found=now)
+
+
+def _forked(verdict: LogVerdict, name: str, *, expected: Checkpoint, found: Checkpoint) -> None:
+    verdict.add(
+        "log-forked",
+        name,
+        expected=f"root {expected.root} at size {expected.size}",
+        found=f"root {found.root}",
+        meaning="Two different histories of this log were signed: somebody was shown another one.",
+    )

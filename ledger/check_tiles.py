@@ -1,0 +1,118 @@
+"""The tree made again from the entries, and every file of `log/` held against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from base.errors import EvidenceError
+from hashing.digest import Digest
+from hashing.merkle import EMPTY_ROOT, pair_up, tree_root
+from hashing.tiles import ENTRIES, TILE_HEIGHT, TILE_WIDTH, TileError, TileMissingError, TileRef, parse_path, tiles_at
+from ledger.tile_files import read_tile
+from ledger.verdict import LogVerdict
+
+
+class RecomputedTree:
+    """All hashes of a log, made again from its leaves: the root at every size, and what each tile must hold."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels: list[Sequence[bytes]] = [leaves]
+        while len(self._levels[-1]) >= TILE_WIDTH:
+            self._levels.append(list(_fold_tiles(self._levels[-1])))
+
+    @property
+    def size(self) -> int:
+        return len(self._levels[0])
+
+    def root_at(self, size: int) -> Digest:
+        """Return the root over the first ``size`` entries."""
+        return Digest(tree_root(size, self._subtree) if size else EMPTY_ROOT)
+
+    def tile(self, ref: TileRef) -> bytes:
+        """Return what the hash tile ``ref`` must hold; fewer bytes when the log is shorter."""
+        first = ref.index * TILE_WIDTH
+        hashes = self._levels[ref.level] if ref.level < len(self._levels) else []
+        return b"".join(hashes[first : first + ref.width])
+
+    def _subtree(self, height: int, index: int) -> bytes:
+        level, rest = divmod(height, TILE_HEIGHT)
+        hashes: Sequence[bytes] = self._levels[level][index << rest : (index + 1) << rest]
+        while len(hashes) > 1:
+            hashes = pair_up(hashes)
+        return hashes[0]
+
+
+def _fold_tiles(hashes: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the root of each full tile of ``hashes``."""
+    for first in range(0, len(hashes) - TILE_WIDTH + 1, TILE_WIDTH):
+        tile: Sequence[bytes] = hashes[first : first + TILE_WIDTH]
+        while len(tile) > 1:
+            tile = pair_up(tile)
+        yield tile[0]
+
+
+def check_tiles(log: Path, tree: RecomputedTree, verdict: LogVerdict) -> None:
+    """List each hash tile that does not hold what the entries give."""
+    for ref in tiles_at(tree.size):
+        try:
+            found = _tile(log, ref)
+        except (EvidenceError, OSError) as error:
+            file_damage(verdict, ref, error)
+            continue
+        if found != tree.tile(ref):
+            file_damage(verdict, ref, TileError("other hashes than those of the entries"))
+
+
+def _tile(log: Path, ref: TileRef) -> bytes:
+    try:
+        return read_tile(log, ref)
+    except TileMissingError:
+        if ref.is_full:
+            raise
+    return read_tile(log, ref.full)[: ref.width * 32]
+
+
+def file_damage(verdict: LogVerdict, ref: TileRef, error: Exception) -> None:
+    """List one damaged file of the public log."""
+    verdict.add(
+        "tile-damaged",
+        f"log/{ref.path}",
+        expected="the file that the entries give",
+        found=str(error),
+        meaning="The public log has been damaged or changed after it was sealed.",
+    )
+
+
+def check_nothing_else(log: Path, tree: RecomputedTree, recorded: int, verdict: LogVerdict) -> None:
+    """List everything in `log/` that is not the checkpoint, a tile of ``recorded`` entries, or the beginning of one."""
+    for path in sorted(log.rglob("*")):
+        name = str(path.relative_to(log))
+        if name == "checkpoint" or (path.is_dir() and not path.is_symlink()):
+            continue
+        problem = _problem_of_file(path, name, tree, recorded)
+        if problem:
+            verdict.add(
+                "stray-file",
+                f"log/{name}",
+                expected="nothing in log/ but the checkpoint and its tiles",
+                found=problem,
+                meaning="Somebody put it there, or a tile was changed.",
+            )
+
+
+def _problem_of_file(path: Path, name: str, tree: RecomputedTree, recorded: int) -> str:
+    try:
+        ref = parse_path(name)
+    except TileError:
+        return "a file that is none of them"
+    if path.is_symlink():
+        return "a link"
+    level = max(ref.level, 0)
+    # A crash between the tiles and their checkpoint leaves tiles of entries that are recorded and not yet sealed.
+    if ref.index * TILE_WIDTH + ref.width > recorded >> (TILE_HEIGHT * level):
+        return "a tile beyond the end of the log"
+    expected = tree.tile(ref) if ref.level != ENTRIES else b""
+    if len(expected) == ref.width * 32 and path.read_bytes() != expected:
+        return "another beginning of the tile"
+    return ""

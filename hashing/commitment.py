@@ -35,9 +35,19 @@ class Opening:
     text: str  # as made; the commitment is its SHA-256
     salt: bytes
     event: str
-    member: str  # without the index
-    index: int | None  # of one element of a committed list
+    member: str  # ``name``, or ``name/<n>`` for one element of a committed list
     value: Json
+
+    @property
+    def name(self) -> str:
+        """The member without the index of an element."""
+        return self.member.partition("/")[0]
+
+    @property
+    def index(self) -> int | None:
+        """The position of an element in its committed list; None where the whole member is opened."""
+        index = self.member.partition("/")[2]
+        return int(index) if index else None
 
 
 def make_opening(*, salt: bytes, event: str, member: str, value: Json) -> str:
@@ -79,15 +89,10 @@ def parse_opening(text: str) -> Opening:
         raise OpeningError(f"not an opening: {err}") from err
     match parsed:
         case [str(salt), str(place), value] if _PLACE.fullmatch(place):
-            event, member, index = _split_place(place)
-            return Opening(text=text, salt=_parse_salt(salt), event=event, member=member, index=index, value=value)
+            event, _, member = place.partition("/")
+            return Opening(text=text, salt=_parse_salt(salt), event=event, member=member, value=value)
         case _:
             raise OpeningError('not an opening: not an array [salt, "<event>/<member>", value]')
-
-
-def _split_place(place: str) -> tuple[str, str, int | None]:
-    event, member, *index = place.split("/")
-    return event, member, int(index[0]) if index else None
 
 
 def _parse_salt(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """DSSE envelopes: a payload with its type and signatures, in JSON (secure-systems-lab/dsse 1.0.2).
 
-Two readers. `parse_entry` is for log entries: one spelling, one payload type, and nothing else. `parse_envelope` is
-for what others wrote, and as lenient as the specification asks. What is verified is what is used: the payload is taken
+Two readers. `parse_entry_envelope` is for log entries: one spelling, one payload type, nothing else. `parse_envelope`
+is for what others wrote, and as lenient as the specification asks. What is verified is what is used: the payload is taken
 from the very envelope that was verified, and is never parsed a second time from its JSON.
 """
 
@@ -85,7 +85,7 @@ def encode_envelope(payload_type: str, payload: bytes, signatures: Iterable[tupl
     return f'{{"payload":"{encode(payload)}","payloadType":"{payload_type}","signatures":[{written}]}}'.encode("ascii")
 
 
-def parse_entry(data: bytes) -> Envelope:
+def parse_entry_envelope(data: bytes) -> Envelope:
     """Return the envelope that the log entry ``data`` is.
 
     Raises: DsseError unless these are the canonical bytes of an in-toto envelope of at most 65,535 bytes with

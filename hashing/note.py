@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
-from typing import Protocol, Self
+from typing import Protocol
 
 from base.errors import LedgerError
 from hashing.base64_text import Base64Error, decode, encode
@@ -111,23 +111,6 @@ class Verifier:
     def __str__(self) -> str:
         return f"{self.name}+{self.key_id.hex()}+{encode(bytes([self.algorithm]) + self.public)}"
 
-    @classmethod
-    def for_key(cls, name: str, public: bytes, algorithm: Algorithm = Algorithm.ED25519) -> Self:
-        """Return the verifier of the key ``public`` under ``name``."""
-        return cls(name, key_id(name, algorithm, public), algorithm, public)
-
-    @classmethod
-    def parse(cls, vkey: str) -> Self:
-        """Return the verifier that ``vkey`` spells. Raises NoteError for any other text."""
-        name, id_text, key_text = _split_vkey(vkey)
-        try:
-            kind, public = _split_key(decode(key_text))
-        except Base64Error as err:
-            raise NoteError(f"the key in a vkey is {err}") from err
-        if not _VKEY_ID.fullmatch(id_text):
-            raise NoteError("a key ID in a vkey is 8 lower-case hex digits")
-        return cls(name, bytes.fromhex(id_text), kind, public)
-
     def verify(self, text: str, signature: bytes) -> None:
         """Raise SignatureError unless ``signature`` (without the key ID) is one of the note ``text`` by this key."""
         if self.algorithm is Algorithm.ED25519:
@@ -135,6 +118,25 @@ class Verifier:
             return
         timestamp = cosignature_timestamp(signature)
         verify(self.public, cosignature_message(text, timestamp), signature[_TIMESTAMP_BYTES:])
+
+
+def parse_vkey(text: str) -> Verifier:
+    """Return the verifier that the vkey ``text`` spells. Raises NoteError for any other text."""
+    parts = text.split("+", 2)  # base64 itself may hold plus signs
+    if len(parts) != 3 or not _VKEY_ID.fullmatch(parts[1]):
+        raise NoteError("a vkey is <name>+<8 lower-case hex digits>+<key>")
+    try:
+        blob = decode(parts[2])
+    except Base64Error as err:
+        raise NoteError(f"the key in a vkey is {err}") from err
+    if len(blob) != 1 + PUBLIC_BYTES or blob[0] not in set(Algorithm):
+        raise NoteError("a vkey of an algorithm other than Ed25519 (types 1 and 4)")
+    return Verifier(parts[0], bytes.fromhex(parts[1]), Algorithm(blob[0]), blob[1:])
+
+
+def vkey(name: str, public: bytes, algorithm: Algorithm = Algorithm.ED25519) -> str:
+    """Return the vkey of the key ``public`` under ``name``, as `parse_vkey` reads it."""
+    return str(Verifier(name, key_id(name, algorithm, public), algorithm, public))
 
 
 def key_id(name: str, algorithm: int, public: bytes) -> bytes:
@@ -250,19 +252,6 @@ def _parse_line(line: str) -> NoteSignature:
     if not separator or len(blob) <= KEY_ID_BYTES:
         raise NoteError(f"the signature of {name!r} is missing or too short")
     return NoteSignature(name, blob[:KEY_ID_BYTES], blob[KEY_ID_BYTES:])
-
-
-def _split_vkey(vkey: str) -> tuple[str, str, str]:
-    parts = vkey.split("+", 2)  # base64 itself may hold plus signs
-    if len(parts) != 3:
-        raise NoteError("a vkey is <name>+<key ID>+<key>")
-    return parts[0], parts[1], parts[2]
-
-
-def _split_key(blob: bytes) -> tuple[Algorithm, bytes]:
-    if len(blob) != 1 + PUBLIC_BYTES or blob[0] not in set(Algorithm):
-        raise NoteError("a vkey of an algorithm other than Ed25519 (types 1 and 4)")
-    return Algorithm(blob[0]), blob[1:]
 
 
 def _refuse_name(name: str) -> None:

@@ -1,0 +1,1 @@
+"""What runs inside the sandbox. Only these modules decode; nothing outside imports them."""

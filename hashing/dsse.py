@@ -1,8 +1,8 @@
 """DSSE envelopes: a payload with its type and signatures, in JSON (secure-systems-lab/dsse 1.0.2).
 
 Two readers. `parse_entry_envelope` is for log entries: one spelling, one payload type, nothing else. `parse_envelope`
-is for what others wrote, and as lenient as the specification asks. What is verified is what is used: the payload is taken
-from the very envelope that was verified, and is never parsed a second time from its JSON.
+is for what others wrote, and as lenient as the specification asks. What is verified is what is used: the payload is
+taken from the very envelope that was verified, and is never parsed a second time from its JSON.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""From a drop in a share to a sealed entry."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from base.errors import LedgerError
 from hashing.commitment import parse_opening
 from hashing.digest import Digest
+from ledger.events.drop import ManifestLine, drop_completed
 from ledger.events.event import Event
 from ledger.events.item import SourceStat, item_refused, master_defined
 from ledger.identifiers import new_identifier
@@ -46,6 +47,17 @@ class Refusal:
     stat: SourceStat | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """Everything of a drop that can be taken is sealed. The same statement is recorded once, however often it is tried."""
+
+    drop: str
+    completion: str
+    refused: int
+    source_manifest: str
+    manifest: tuple[ManifestLine, ...]
+
+
 def arrival_event(key: bytes, *, generation: int, sha256: Digest, path: bytes) -> str:
     """Return the event identifier of an arrival."""
     return _derived(key, b"arrival\n%d\n%s\n%s" % (generation, sha256.hex.encode(), path))
@@ -55,6 +67,13 @@ def refusal_event(key: bytes, *, kind: str, stat: SourceStat | None, path: bytes
     """Return the event identifier of a refusal: once for each state in which the thing was found."""
     size, mtime = (b"-", b"-") if stat is None else (b"%d" % stat.size_bytes, b"%d" % stat.mtime_ns)
     return _derived(key, b"refused\n%s\n%s\n%s\n%s" % (kind.encode(), size, mtime, path))
+
+
+def completion_event(key: bytes, completion: Completion) -> str:
+    """Return the event identifier of a completion: it depends on everything that it states."""
+    lines = b"".join(b"%s %s\n" % (line.item.encode(), line.sha256.hex.encode()) for line in completion.manifest)
+    stated = f"{completion.completion} {completion.refused} {completion.source_manifest}".encode()
+    return _derived(key, b"completed\n%s\n%s" % (stated, lines))
 
 
 def _derived(key: bytes, message: bytes) -> str:
@@ -128,6 +147,17 @@ class ArrivalIndex:
             source_path=refusal.path,
             source_stat=refusal.stat,
             event=refusal_event(self.key_of(refusal.drop), kind=refusal.kind, stat=refusal.stat, path=refusal.path),
+        )
+
+    def completion(self, completion: Completion) -> Event:
+        """Return the event that records ``completion``."""
+        return drop_completed(
+            completion.drop,
+            completion=completion.completion,
+            refused=completion.refused,
+            source_manifest=completion.source_manifest,
+            manifest=completion.manifest,
+            event=completion_event(self.key_of(completion.drop), completion),
         )
 
     def added(self, row: ArrivalRow) -> None:

@@ -18,7 +18,7 @@ from base.errors import LedgerError
 from base.failpoints import reach
 from hashing.digest import ZERO_DIGEST, Digest
 from ledger import log_db
-from ledger.arrivals import Arrival, ArrivalIndex, ArrivalRow, Refusal
+from ledger.arrivals import Arrival, ArrivalIndex, ArrivalRow, Completion, Refusal
 from ledger.entry import BuiltEntry, Chance, Entry, Place, Software, SubjectHead, build_entry, parse_entry
 from ledger.events.drop import DROP_RECEIVED
 from ledger.events.event import Event, parts_of
@@ -29,7 +29,7 @@ from ledger.openings import bytes_of
 from ledger.software import this_software
 from ledger.trust import verify_signature
 
-Proposal = Event | Arrival | Refusal
+Proposal = Event | Arrival | Refusal | Completion
 CHANCE = Chance(salt=lambda: secrets.token_bytes(16), shuffle=secrets.SystemRandom().shuffle)
 
 
@@ -146,6 +146,9 @@ class _Batch:
                 return found or self._build(event)
             case Refusal():
                 event = self.arrivals.refusal(proposal)
+                return self._find(event) or self._build(event)
+            case Completion():
+                event = self.arrivals.completion(proposal)
                 return self._find(event) or self._build(event)
             case Event():
                 if proposal.type is DROP_RECEIVED:

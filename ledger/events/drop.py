@@ -105,8 +105,15 @@ def drop_received(
 
 
 def drop_completed(
-    drop: str, *, completion: str, refused: int, source_manifest: str, manifest: Sequence[ManifestLine]
+    drop: str,
+    *,
+    completion: str,
+    refused: int,
+    source_manifest: str,
+    manifest: Sequence[ManifestLine],
+    event: str,
 ) -> Event:
+    """State what became of ``drop``. ``event`` is derived from what is stated (`ledger.arrivals`), never drawn."""
     return Event(
         type=DROP_COMPLETED,
         subjects=registered(drop),
@@ -118,5 +125,6 @@ def drop_completed(
             "source_manifest": source_manifest,
         },
         values={"manifest": [line.as_json() for line in manifest]},
+        event=event,
         drop=drop,
     )

@@ -24,8 +24,8 @@ REFUSAL_REASONS = (
     "not-a-file",  # links, fifos, sockets, devices: what they stand for is not the drop's to give
     "no-permission",
     "too-large",  # larger than the free space of the store
-    "keeps-changing",
     "read-error",
+    "read-back-mismatch",  # the staged copy, read from the disk, was not what was read from the share
     "vanished",
 )
 

@@ -1,0 +1,109 @@
+"""Settings: what they are, where each value came from, and a reader that refuses what it does not know.
+
+A flag is stronger than the environment, the environment than the file, the file than the default. An unknown key in a
+settings file is an error: a misspelt setting must not silently be the default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from base.errors import UsageError
+
+SANDBOX_CHOICES = ("require-seccomp", "require-all")
+
+
+class SettingsError(UsageError):
+    """A settings file that says something unknown or impossible."""
+
+    next_step = "Correct strongroom.toml; docs/guide/operator.md lists every setting."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one store. ``origins`` tells for each where its value came from: file or default."""
+
+    shares: tuple[bytes, ...] = ()  # roots of the shares to watch, as raw paths
+    settle_seconds: float = 5.0  # T: how long a file must be quiet
+    batch_ms: int = 250  # how long a batch may grow before it is sealed
+    sandbox: str = "require-seccomp"
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return every setting by its name in the file, paths as text."""
+        return {
+            "share": [os.fsdecode(share) for share in self.shares],
+            "settle_seconds": self.settle_seconds,
+            "batch_ms": self.batch_ms,
+            "sandbox": self.sandbox,
+        }
+
+
+def read_settings(path: Path) -> Settings:
+    """Return the settings in ``path``. Raises SettingsError for an unknown key or an impossible value."""
+    try:
+        with open(path, "rb") as file:
+            document = tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.name} is not TOML: {error}.") from error
+    unknown = sorted(set(document) - {"share", "settle_seconds", "batch_ms", "sandbox"})
+    if unknown:
+        raise SettingsError(f"{path.name} has an unknown setting: {', '.join(unknown)}.")
+    defaults = Settings()
+    return Settings(
+        shares=_shares(document.get("share", [])),
+        settle_seconds=_number(document, "settle_seconds", defaults.settle_seconds, low=0, high=86_400),
+        batch_ms=int(_number(document, "batch_ms", defaults.batch_ms, low=0, high=60_000)),
+        sandbox=_choice(document, "sandbox", defaults.sandbox, SANDBOX_CHOICES),
+        origins={name: "file" if name in document else "default" for name in defaults.as_dict()},
+    )
+
+
+def _shares(value: object) -> tuple[bytes, ...]:
+    if not isinstance(value, list):
+        raise SettingsError('share is not a list: write [[share]] and path = "..." below it.')
+    paths = []
+    for row in value:
+        if not isinstance(row, dict) or set(row) != {"path"} or not isinstance(row["path"], str):
+            raise SettingsError('a [[share]] has exactly one member: path = "...".')
+        paths.append(os.fsencode(row["path"]))
+    return tuple(paths)
+
+
+def _number(document: Mapping[str, object], name: str, default: float, *, low: float, high: float) -> float:
+    value = document.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise SettingsError(f"{name} must be a number from {low} to {high}, not {value!r}.")
+    return value
+
+
+def _choice(document: Mapping[str, object], name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = document.get(name, default)
+    if not isinstance(value, str) or value not in choices:
+        raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
+def settings_text(*, shares: tuple[bytes, ...] = (), settle_seconds: float = 5.0) -> str:
+    """Return a settings file for a new store."""
+    lines = [
+        "# Settings of this store. A change takes effect when `strongroom watch` starts, and is recorded in the log.",
+        f"settle_seconds = {settle_seconds:g}",
+        "batch_ms = 250",
+        'sandbox = "require-seccomp"',
+    ]
+    for share in shares:
+        lines += ["", "[[share]]", f"path = {_toml_string(os.fsdecode(share))}"]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_string(text: str) -> str:
+    escaped = "".join(
+        character if character.isprintable() and character not in '"\\' else f"\\U{ord(character):08x}"
+        for character in text
+    )
+    return f'"{escaped}"'

@@ -1,0 +1,142 @@
+"""The way of a batch of files, from the share to a sealed entry: THE order of the steps, top to bottom.
+
+Nothing is told to anybody before the last step: what is in `Taken` is in the vault, was read back from the disk, and
+stands in an entry that a signed checkpoint covers. A crash anywhere leaves the sources where they are; the same files
+are then taken again, and each arrival is recorded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from base.failpoints import reach
+from hashing.checkpoint import Checkpoint
+from hashing.digest import Digest
+from ingest.share import ShareReader
+from ingest.share_facts import Copied, Found, Kind, NotCopied, Reason
+from ledger.arrivals import Arrival, Refusal
+from ledger.record import Proposal, Recorded, Recorder
+from ledger.seal import seal
+from vault.store import ObjectStore, ReadBackMismatchError, Staged, Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A file that is a master now."""
+
+    found: Found
+    item: str
+    sha256: Digest
+    size_bytes: int
+    seq: int
+    fresh: bool  # False: this very arrival had been sealed before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotTaken:
+    """A file that was not taken. ``changed`` is no refusal: it is looked at again, and taken when it is quiet."""
+
+    found: Found
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of each file of a batch, and the checkpoint that covers it."""
+
+    files: tuple[Sealed | NotTaken, ...]
+    checkpoint: Checkpoint
+
+
+def take_batch(
+    drop: str, batch: Sequence[Found], *, reader: ShareReader, vault: ObjectStore, recorder: Recorder
+) -> Taken:
+    """Take ``batch`` (settled entries of one drop) into evidence and return only when that is durable and sealed.
+
+    Raises: ShareUnreachableError when the share fails, DiskError or SyncFailedError when the disk of the store does.
+    """
+    files = [found for found in batch if found.kind is Kind.FILE and found.problem is None]
+    refused = [_refused_unread(found) for found in batch if found not in files]
+    answers = reader.copy_batch(files)
+    reach("intake.copied")
+    staged, not_copied = _split(answers, {found.path: found for found in files})
+    stored = vault.put_batch([_staged(copied) for _, copied in staged])
+    reach("intake.stored")
+    outcomes = [_outcome(found, copied, answer) for (found, copied), answer in zip(staged, stored, strict=True)]
+    outcomes += [*not_copied, *refused]
+    proposals = [(outcome, proposal) for outcome in outcomes for proposal in _proposals(drop, outcome)]
+    recorded = recorder.record([proposal for _, proposal in proposals])
+    reach("intake.recorded")
+    checkpoint = seal(recorder)
+    reach("intake.sealed")
+    entries = {outcome.found.path: entry for (outcome, _), entry in zip(proposals, recorded, strict=True)}
+    return Taken(files=tuple(_told(outcome, entries) for outcome in outcomes), checkpoint=checkpoint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _InVault:
+    """A file whose bytes are in the vault and not yet recorded."""
+
+    found: Found
+    copied: Copied
+    stored: Stored
+
+
+def _refused_unread(found: Found) -> NotTaken:
+    reason = found.problem or Reason.NOT_A_FILE
+    return NotTaken(found=found, reason=reason.value, detail=found.detail)
+
+
+def _split(
+    answers: Sequence[Copied | NotCopied], by_path: dict[bytes, Found]
+) -> tuple[list[tuple[Found, Copied]], list[NotTaken]]:
+    copied, not_copied = [], []
+    for answer in answers:
+        found = by_path[answer.path]
+        if isinstance(answer, Copied):
+            copied.append((found, answer))
+        else:
+            not_copied.append(NotTaken(found=found, reason=answer.reason.value, detail=answer.detail))
+    return copied, not_copied
+
+
+def _staged(copied: Copied) -> Staged:
+    return Staged(name=copied.staging_name, sha256=copied.sha256, size_bytes=copied.size_bytes)
+
+
+def _outcome(found: Found, copied: Copied, answer: Stored | ReadBackMismatchError) -> _InVault | NotTaken:
+    if isinstance(answer, ReadBackMismatchError):
+        return NotTaken(found=found, reason="read-back-mismatch", detail=str(answer))
+    return _InVault(found=found, copied=copied, stored=answer)
+
+
+def _proposals(drop: str, outcome: _InVault | NotTaken) -> Iterator[Proposal]:
+    """Yield what is to be recorded of one outcome: nothing for a file that changed while it was read."""
+    found = outcome.found
+    if isinstance(outcome, _InVault):
+        yield Arrival(
+            drop=drop,
+            path=found.path_in_drop,
+            sha256=outcome.stored.sha256,
+            size_bytes=outcome.stored.size_bytes,
+            read_back=outcome.stored.read_back,
+            stat=outcome.copied.stat,
+        )
+    elif outcome.reason != Reason.CHANGED.value:
+        yield Refusal(drop=drop, path=found.path_in_drop, kind=found.kind.value, reason=outcome.reason, stat=found.stat)
+
+
+def _told(outcome: _InVault | NotTaken, entries: dict[bytes, Recorded]) -> Sealed | NotTaken:
+    if isinstance(outcome, NotTaken):
+        return outcome
+    entry = entries[outcome.found.path]
+    return Sealed(
+        found=outcome.found,
+        item=entry.subjects[0],
+        sha256=outcome.stored.sha256,
+        size_bytes=outcome.stored.size_bytes,
+        seq=entry.seq,
+        fresh=entry.fresh,
+    )

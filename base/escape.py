@@ -38,6 +38,11 @@ def _shown_character(character: str) -> str:
     return character
 
 
+def printable_ascii(text: str) -> str:
+    """Return ``text`` as printable ASCII without quotation marks and backslashes; anything else becomes ``?``."""
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in text)[:MAX_SHOWN] or "?"
+
+
 def csv_cell(text: str) -> str:
     """Return ``text`` so that no spreadsheet takes it for a formula."""
     return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -49,7 +49,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """Everything of a drop that can be taken is sealed. The same statement is recorded once, however often it is tried."""
+    """Everything of a drop that can be taken is sealed. The same statement is recorded once."""
 
     drop: str
     completion: str

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from hashing.digest import Digest
 from hashing.strict_json import Json
 from ledger.events.event import Event
-from ledger.events.vocabulary import Category, Committed, EventType, OpeningClass, code, codes, count, records
+from ledger.events.vocabulary import Category, Committed, EventType, OpeningClass, code, codes, count, optional_records
 
-_TOOLS = records("programs and libraries that worked on it", "name", "version")
+_TOOLS = optional_records("programs and libraries that worked on it", "name", "version")
 _LIMITS = codes("limits that were hit")
 _SANDBOX = codes("layers of the sandbox that were active")
 _COMMITTED = {
@@ -30,7 +30,7 @@ ANALYSIS_COMPLETED = EventType(
     meaning="The child looked at the master and gave a result.",
     subjects=("item",),
     facts={
-        "tier": count("1: packets and intra frames; 2: every frame"),
+        "tier": count("0: not a moving picture; 1: packets and intra frames; 2: every frame"),
         "outcome": code("whether all of it could be looked at", "complete", "partial"),
         "keyframes": count("pictures kept"),
         "tools": _TOOLS,
@@ -59,7 +59,7 @@ ANALYSIS_FAILED = EventType(
     meaning="The child could not give a result: a finding about the item, never a failure of intake.",
     subjects=("item",),
     facts={
-        "tier": count("1: packets and intra frames; 2: every frame"),
+        "tier": count("0: not a moving picture; 1: packets and intra frames; 2: every frame"),
         "outcome": code("what ended it"),
         "tools": _TOOLS,
         "limits": _LIMITS,
@@ -101,7 +101,7 @@ def analysis_completed(
             "tier": tier,
             "outcome": outcome,
             "keyframes": keyframes,
-            "tools": [dict(tool) for tool in tools],
+            "tools": [dict(tool) for tool in tools] or None,
             "limits": _codes(limits),
             "sandbox": _codes(sandbox),
         },
@@ -136,7 +136,7 @@ def analysis_failed(
         facts={
             "tier": tier,
             "outcome": outcome,
-            "tools": [dict(tool) for tool in tools],
+            "tools": [dict(tool) for tool in tools] or None,
             "limits": _codes(limits),
             "sandbox": _codes(sandbox),
         },

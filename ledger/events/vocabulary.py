@@ -145,6 +145,12 @@ def records(meaning: str, *members: str) -> Fact:
     return Fact(meaning=meaning, json_type=f"list of objects with {', '.join(members)}", accepts=accepts)
 
 
+def optional_records(meaning: str, *members: str) -> Fact:
+    """As `records`, or null for none."""
+    some = records(meaning, *members)
+    return Fact(meaning=meaning, json_type=f"{some.json_type}; or null", accepts=lambda v: v is None or some.accepts(v))
+
+
 def _is_count(value: Json) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER
 

@@ -1,0 +1,59 @@
+"""`strongroom verify`: everything read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from commands.options import output_options, store_option
+from commands.output import Output, Tone, Word
+from ledger.layout import StoreLayout
+
+
+@click.command()
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A checkpoint kept from an earlier visit; repeatable.",
+)
+@store_option
+@output_options("verify", stream=False)
+@click.pass_context
+def verify(ctx: click.Context, layout: StoreLayout, against: tuple[Path, ...], output: Output) -> None:
+    """Read everything again, check it, and list ALL damage found. Changes nothing.
+
+    Checked: every entry, its signature and its place in the chain, the tiles, the root and the checkpoints, every
+    opening, every sealed object and every derived one as the disk gives it now, and the catalogue.
+
+    \b
+    Exit status:
+      0   everything was checked and is good
+      6   something could not be checked
+      20  at least one sealed file differs from its record or is missing
+      21  the log is damaged, rolled back or forked: stop, and call the custodian
+      22  the catalogue differs from the log: rebuild it
+    \b
+    Example:
+      strongroom verify --against kept-2026-08.checkpoint
+    """
+    from commands.progress import Progress
+    from exports.verification import verify_store
+
+    with Progress("verifying") as progress:
+        result = verify_store(layout, against=[path.read_bytes() for path in against], progress=progress)
+    if not output.for_people:
+        output.document(result.as_json())
+        ctx.exit(result.exit_code)
+    tone = Tone.GOOD if result.exit_code == 0 else Tone.WAITING if result.exit_code == 6 else Tone.BAD
+    output.text(Word(result.headline, tone))
+    output.fields(result.summary())
+    for finding in result.findings:
+        output.text()
+        output.text(Word("BAD", Tone.BAD), finding.code, finding.object)
+        output.fields([(name, text) for name, text in finding.told()])
+    for sentence in result.not_checked:
+        output.text(Word("NOT CHECKED", Tone.WAITING), sentence)
+    ctx.exit(result.exit_code)

@@ -1,0 +1,94 @@
+"""The catalogue follows the log: sealed entries above its cursor are projected, by whoever comes by.
+
+It may lag behind the log and never leads. A command that only asks can leave entries of kinds that it does not show
+unprojected; then nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Self
+
+from catalog import database
+from catalog.cursor import Cursor
+from ledger.layout import StoreLayout
+from ledger.reader import LogReader
+
+if TYPE_CHECKING:
+    from catalog.sqlite import Catalogue
+    from hashing.checkpoint import Checkpoint
+    from vault.local import LocalStore
+
+BATCH = 512  # entries in one transaction: a reader never waits longer than for these
+# Entries that change no item, no drop and no person: they can wait until something else must be projected.
+CONSULTATIONS = frozenset({"consulted.search", "consulted.view", "access.denied"})
+
+
+def create_catalogue(layout: StoreLayout, origin: str) -> None:
+    """Make the empty catalogue of a new store."""
+    from catalog.sqlite import Catalogue
+
+    Catalogue.create(layout.catalogue, origin).close()
+
+
+def bring_forward(layout: StoreLayout) -> Cursor:
+    """Project every sealed entry that the catalogue does not have, and return where it stands then.
+
+    Raises CatalogueError when it is missing, damaged or of another log: `catalog rebuild` makes it again.
+    """
+    with Follower(layout) as follower:
+        return follower.bring_forward()
+
+
+def bring_forward_unless_only(layout: StoreLayout, log: LogReader, ignored: frozenset[str]) -> None:
+    """As `bring_forward`, unless all that is missing are entries of the ``ignored`` types."""
+    sealed = log.sealed()
+    connection = database.connect_to_read(layout.catalogue)
+    try:
+        cursor = database.read_cursor(connection)
+    finally:
+        connection.close()
+    follows = cursor.origin == sealed.origin and cursor.size <= sealed.size
+    if not (follows and log.types(cursor.size, sealed.size) <= ignored):
+        bring_forward(layout)
+
+
+class Follower:
+    """The log and the catalogue, both open: what the recorder keeps to bring the catalogue forward after each seal."""
+
+    def __init__(self, layout: StoreLayout) -> None:
+        from catalog.result_objects import derived_store
+        from catalog.sqlite import Catalogue
+
+        self._catalogue = Catalogue.open(layout.catalogue)
+        self._derived = derived_store(layout)
+        self._log = LogReader(layout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._log.__exit__()
+        self._catalogue.close()
+
+    def bring_forward(self) -> Cursor:
+        """Project every sealed entry that the catalogue does not have, and return where it stands then."""
+        return project(self._log, self._catalogue, self._log.sealed(), self._derived)
+
+
+def project(
+    log: LogReader, catalogue: Catalogue, sealed: Checkpoint, derived: LocalStore, *, stop: int | None = None
+) -> Cursor:
+    """Project the entries from the catalogue's cursor up to ``sealed``, or ``stop``; return the new cursor."""
+    from catalog.result_objects import results_of
+    from catalog.sqlite import check_cursor
+
+    cursor = catalogue.cursor
+    check_cursor(cursor, sealed)
+    entries = log.opened(cursor.size, sealed.size if stop is None else stop)
+    while batch := list(islice(entries, BATCH)):
+        cursor = catalogue.apply(batch, results_of(batch, derived), sealed=sealed)
+    return cursor

@@ -1,0 +1,128 @@
+"""Is the catalogue what the log says? Compared with a fresh projection, table by table, row by row.
+
+A copy of the catalogue is compared, page for page the same, so that nobody waits for it. Every difference is listed,
+none is mended: `catalog rebuild` makes the catalogue again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from base import fsio
+from base.errors import CatalogueError, Finding
+from catalog import database
+from catalog.bring_forward import bring_forward
+from catalog.cursor import Cursor
+from catalog.rebuild import NEW_PREFIX, project_fresh, remove_database
+from catalog.sqlite import MIGRATIONS_TABLE
+from ledger.layout import StoreLayout
+
+MOST_LISTED = 1000  # rows of one table; that there are more is said
+_MEANING = "The catalogue shows something else than the log says. The log and the vault are not touched by it."
+_NOT_COMPARED = frozenset({MIGRATIONS_TABLE, "cursor"})
+
+
+def check(layout: StoreLayout) -> list[Finding]:
+    """Return every difference between the catalogue and a fresh projection of the sealed log.
+
+    Raises NewerDataError for a catalogue of a newer version, LedgerError when the log itself can't be read.
+    """
+    copy, fresh = (layout.root / f"{NEW_PREFIX}{secrets.token_hex(8)}" for _ in range(2))
+    try:
+        bring_forward(layout)
+        _copy(layout.catalogue, copy)
+        with contextlib.closing(database.connect(copy)) as connection, database.declared_errors():
+            findings = list(_damage(connection))
+            cursor = database.read_cursor(connection)
+            expected = project_fresh(layout, fresh, stop=cursor.size)
+            connection.execute("ATTACH DATABASE ? AS fresh", (str(fresh),))
+            return [*findings, *_cursor_difference(cursor, expected), *_differences(connection)]
+    except CatalogueError as error:
+        return [_finding("unusable", "catalogue.db", "a sound catalogue of this log", str(error))]
+    finally:
+        remove_database(copy)
+        remove_database(fresh)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a database as it stands between two commits, page for page: damage is copied too."""
+    with database.declared_errors(), contextlib.closing(database.connect_to_read(source)) as old:
+        os.close(fsio.create(str(target)))
+        with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as new:
+            old.backup(new)
+
+
+def _damage(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Yield what SQLite itself finds wrong with the file, and with the index of words."""
+    for (text,) in connection.execute("PRAGMA integrity_check"):
+        if text != "ok":
+            yield _finding("damaged", "catalogue.db", "a sound database", str(text))
+    try:
+        connection.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+    except sqlite3.DatabaseError as error:
+        yield _finding("damaged", "catalogue.db words", "an index of exactly the words in it", str(error))
+
+
+def _cursor_difference(found: Cursor, expected: Cursor) -> Iterator[Finding]:
+    if (found.size, found.last_entry) != (expected.size, expected.last_entry):
+        yield _finding(
+            "changed-row",
+            "catalogue.db cursor",
+            f"{expected.size} entries, the last {expected.last_entry}",
+            f"{found.size} entries, the last {found.last_entry}",
+        )
+
+
+def _differences(connection: sqlite3.Connection) -> Iterator[Finding]:
+    for table in _tables(connection):
+        keys, columns = _columns(connection, table)
+        for number, (code, key) in enumerate(_different_rows(connection, table, keys, columns)):
+            if number == MOST_LISTED:
+                yield _finding("more-rows", f"catalogue.db {table}", "no difference", f"more than {MOST_LISTED} rows")
+                break
+            expected = "no such row" if code == "extra-row" else "the row that the log gives"
+            found = {"extra-row": "a row", "missing-row": "no row", "changed-row": "a row with other values"}[code]
+            yield _finding(code, f"catalogue.db {table} {'/'.join(map(str, key))}", expected, found)
+
+
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    """Return the tables that hold something of their own: not SQLite's, nor those behind the index of words."""
+    rows = connection.execute(
+        "SELECT name, type FROM pragma_table_list WHERE schema = 'fresh' AND type IN ('table', 'virtual') "
+        "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
+    ).fetchall()
+    return [name for name, _ in rows if name not in _NOT_COMPARED]
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> tuple[list[str], list[str]]:
+    """Return the columns of the primary key, and all columns."""
+    rows = connection.execute("SELECT name, pk FROM pragma_table_info(?, 'fresh')", (table,)).fetchall()
+    return [name for name, pk in rows if pk] or ["rowid"], [name for name, _ in rows]
+
+
+def _different_rows(
+    connection: sqlite3.Connection, table: str, keys: list[str], columns: list[str]
+) -> Iterator[tuple[str, tuple[object, ...]]]:
+    # Joined by key, not by EXCEPT: nothing is sorted, and no name is written into a temporary file.
+    same_key = " AND ".join(f'here."{key}" = there."{key}"' for key in keys)
+    here, there = (", ".join(f'{side}."{column}"' for column in columns) for side in ("here", "there"))
+    for first, second, absent in (("main", "fresh", "extra-row"), ("fresh", "main", "missing-row")):
+        changed = f"OR ({here}) IS NOT ({there})" if first == "main" else ""
+        rows = connection.execute(
+            f'SELECT there."{keys[0]}" IS NULL, {", ".join(f"here.{chr(34)}{key}{chr(34)}" for key in keys)} '
+            f'FROM {first}."{table}" AS here LEFT JOIN {second}."{table}" AS there ON {same_key} '
+            f'WHERE there."{keys[0]}" IS NULL {changed}'
+        )
+        for is_absent, *key in rows:
+            yield absent if is_absent else "changed-row", tuple(key)
+
+
+def _finding(code: str, thing: str, expected: str, found: str) -> Finding:
+    return Finding(
+        code=f"catalogue-{code}", object=thing, expected=expected, found=found, meaning=_MEANING, exit_code=22
+    )

@@ -1,0 +1,33 @@
+"""Where the catalogue stands: of which log, how many entries of it, and which entry was the last.
+
+The last entry's digest ties the next one to it (`prev`), so a catalogue of another log, or of a fork, never goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hashing.digest import Digest
+
+SCHEMA_VERSION = 1  # the number of the newest migration, kept as SQLite's user_version
+APPLICATION_ID = 0x53524D43  # "SRMC": tells a catalogue from any other SQLite file
+BUSY_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """The end of what is projected."""
+
+    origin: str
+    size: int  # entries
+    last_entry: Digest  # of entry size-1; zeroes at size 0
+    root: Digest | None  # of the checkpoint with this size; None between two checkpoints
+
+
+READ_CURSOR = "SELECT origin, size, last_entry, root FROM cursor"
+
+
+def cursor_of(row: tuple[str, int, bytes, bytes | None]) -> Cursor:
+    """Return the cursor that a row of `READ_CURSOR` states."""
+    origin, size, last_entry, root = row
+    return Cursor(origin=origin, size=size, last_entry=Digest(last_entry), root=None if root is None else Digest(root))

@@ -256,7 +256,7 @@ class ShareReader:
         """
         return self._receipt(NameReceipt(written=written, names=list(names)))
 
-    def remove_receipt(self, receipt: ReceiptFile, aside: bytes) -> RemovalOutcome:
+    def remove_receipt(self, receipt: ReceiptFile, aside: bytes) -> RemovalOutcome | ReceiptRefused:
         """Remove a receipt of ours if it is still what was written; anything else under its name is left alone.
 
         It is first renamed to ``aside`` (from `new_temporary_name`), so that nothing put in its place can be lost.
@@ -264,6 +264,8 @@ class ShareReader:
         reply = self._ask(RemoveReceipt(receipt=receipt, aside=aside))
         if isinstance(reply, RemovalReply):
             return reply.outcome
+        if isinstance(reply, ReceiptRefusedReply):
+            return reply.refused
         raise self._nonsense(reply)
 
     def _receipt(self, request: Request) -> ReceiptFile | ReceiptRefused:

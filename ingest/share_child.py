@@ -1,0 +1,277 @@
+"""The share reader process: answers one request after the other, until its recorder is gone.
+
+Started by `ingest.share_process` as ``python -I -m ingest.share_child PID``. It decides nothing, and knows neither log
+nor vault. Whatever it did not expect ends it with a traceback: it is disposable, and the recorder starts another one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from base import fsio
+from ingest.beneath import RootLostError, open_root
+from ingest.copying import Copier, StagingError
+from ingest.doorbell import Doorbell
+from ingest.receipt_files import ReceiptWriter
+from ingest.scan import scan_root
+from ingest.share_facts import (
+    MAX_SMALL_BYTES,
+    Copied,
+    Found,
+    Hashed,
+    NotRead,
+    ReceiptFile,
+    ReceiptRefused,
+    RootDescription,
+    SmallFile,
+    Watching,
+)
+from ingest.share_messages import (
+    Bell,
+    CopiedReply,
+    CopyBatch,
+    CopyEnd,
+    DescribeRoot,
+    FoundChunk,
+    HashFile,
+    HashReply,
+    NameReceipt,
+    NotCopiedReply,
+    NotReadReply,
+    Progress,
+    ReadSmall,
+    ReceiptRefusedReply,
+    ReceiptReply,
+    RemovalReply,
+    RemoveReceipt,
+    Reply,
+    Request,
+    RootLost,
+    RootReply,
+    Scan,
+    ScanEnd,
+    SmallReply,
+    Start,
+    StoreFailed,
+    Watch,
+    WatchReply,
+    WriteReceipt,
+    frame,
+    request_buffer,
+)
+
+_PR_SET_PDEATHSIG = 1
+_CHUNK_ENTRIES = 500  # entries of a scan in one message
+_CHUNK_BYTES = 1 << 20  # ... unless their paths are long
+_PULSE_S = 2.0
+_PULSE_BYTES = 64 << 20
+
+
+class Voice:
+    """The pipe to the recorder, for both threads: the one that works and the one that rings."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self._spoken_s = time.monotonic()
+        self._spoken_count = 0
+
+    def say(self, reply: Reply) -> None:
+        view = memoryview(frame(reply))
+        with self._lock:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+
+    def pulse(self, count: int) -> None:
+        """Say that the work goes on, now and then: the recorder takes silence for death."""
+        now_s = time.monotonic()
+        if now_s - self._spoken_s >= _PULSE_S or count - self._spoken_count >= _PULSE_BYTES:
+            self._spoken_s, self._spoken_count = now_s, count
+            self.say(Progress(count=count))
+
+    def begin(self) -> None:
+        """A new request: its counts begin at 0."""
+        self._spoken_s, self._spoken_count = time.monotonic(), 0
+
+
+class _ScanReport:
+    """Entries on their way to the recorder, in messages of some hundred."""
+
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
+        self._found: list[Found] = []
+        self._bytes = 0
+
+    def add(self, found: Found) -> None:
+        self._found.append(found)
+        self._bytes += len(found.path)
+        if len(self._found) >= _CHUNK_ENTRIES or self._bytes >= _CHUNK_BYTES:
+            self.send()
+
+    def send(self) -> None:
+        if self._found:
+            self._voice.say(FoundChunk(found=self._found))
+        self._found, self._bytes = [], 0
+
+
+class Reader:
+    """Answers requests about one root."""
+
+    def __init__(self, start: Start, voice: Voice) -> None:
+        self._root, self._staging = start.root, start.staging
+        self._voice = voice
+        self._bell = Doorbell(lambda: voice.say(Bell()))
+        self._wants_bell = start.watch
+
+    def answer(self, request: Request) -> None:
+        """Answer one request, with an error of the share or the store if it is one."""
+        self._voice.begin()
+        try:
+            self._answer(request)
+        except RootLostError as err:
+            self._voice.say(RootLost(code=err.errno, detail=os.strerror(err.errno)))
+        except StagingError as err:
+            self._voice.say(StoreFailed(code=err.errno, detail=os.strerror(err.errno)))
+
+    def _answer(self, request: Request) -> None:
+        match request:
+            case Scan():
+                self._scan()
+            case CopyBatch():
+                self._copy(request)
+            case HashFile():
+                self._with_root(lambda root_fd: _read_reply(self._copier(root_fd).hash(request.path)))
+            case ReadSmall():
+                most = min(request.max_bytes, MAX_SMALL_BYTES)
+                self._with_root(lambda root_fd: _read_reply(self._copier(root_fd).read_small(request.path, most)))
+            case WriteReceipt():
+                self._with_root(
+                    lambda root_fd: _receipt_reply(ReceiptWriter(root_fd).write(request.temporary, request.content))
+                )
+            case NameReceipt():
+                self._with_root(
+                    lambda root_fd: _receipt_reply(ReceiptWriter(root_fd).give_name(request.written, request.names))
+                )
+            case RemoveReceipt():
+                self._with_root(lambda root_fd: _removal_reply(root_fd, request))
+            case DescribeRoot():
+                self._with_root(lambda root_fd: RootReply(root=_description(self._root, root_fd)))
+            case Watch():
+                self._wants_bell = True
+                self._voice.say(WatchReply(watching=self._watch()))
+
+    def _with_root(self, work: Callable[[int], Reply]) -> None:
+        # Opened anew for each request: a descriptor kept open would keep a dead or old mount in place.
+        root_fd = open_root(self._root)
+        try:
+            self._voice.say(work(root_fd))
+        finally:
+            os.close(root_fd)
+
+    def _copier(self, root_fd: int) -> Copier:
+        return Copier(root_fd, alive=self._voice.pulse)
+
+    def _scan(self) -> None:
+        report = _ScanReport(self._voice)
+        outcome = scan_root(self._root, report.add, self._voice.pulse)
+        report.send()
+        if self._wants_bell and not self._bell.hangs_at(outcome.device, outcome.inode) and self._watch().by_events:
+            self._voice.say(Bell())  # for what happened between the scan and now
+        self._voice.say(ScanEnd(outcome=outcome))
+
+    def _copy(self, batch: CopyBatch) -> None:
+        root_fd = open_root(self._root)
+        try:
+            staging_fd = _open_staging(self._staging)
+            try:
+                copier = self._copier(root_fd)
+                for order in batch.orders:
+                    taken = copier.copy(order, staging_fd)
+                    self._voice.say(CopiedReply(taken) if isinstance(taken, Copied) else NotCopiedReply(taken))
+            finally:
+                os.close(staging_fd)
+        finally:
+            os.close(root_fd)
+        self._voice.say(CopyEnd())
+
+    def _watch(self) -> Watching:
+        try:
+            file_system = fsio.remote_type(self._root)
+            if file_system is not None:
+                return Watching(by_events=False, detail=f"{file_system} tells of no changes made elsewhere")
+            self._bell.hang(self._root)
+        except OSError as err:
+            return Watching(by_events=False, detail=err.strerror or str(err))
+        return Watching(by_events=True)
+
+
+def _read_reply(taken: Hashed | SmallFile | NotRead) -> Reply:
+    match taken:
+        case Hashed():
+            return HashReply(taken)
+        case SmallFile():
+            return SmallReply(taken)
+        case NotRead():
+            return NotReadReply(taken)
+
+
+def _receipt_reply(written: ReceiptFile | ReceiptRefused) -> Reply:
+    return ReceiptReply(written) if isinstance(written, ReceiptFile) else ReceiptRefusedReply(written)
+
+
+def _removal_reply(root_fd: int, request: RemoveReceipt) -> Reply:
+    outcome = ReceiptWriter(root_fd).remove(request.receipt, request.aside)
+    return ReceiptRefusedReply(outcome) if isinstance(outcome, ReceiptRefused) else RemovalReply(outcome)
+
+
+def _description(root: bytes, root_fd: int) -> RootDescription:
+    found = os.fstat(root_fd)
+    mounted_read_only = bool(os.fstatvfs(root_fd).f_flag & os.ST_RDONLY)
+    return RootDescription(
+        device=found.st_dev,
+        inode=found.st_ino,
+        file_system=fsio.remote_type(root),
+        read_only=mounted_read_only or not os.access(root, os.W_OK | os.X_OK, effective_ids=True),
+    )
+
+
+def _open_staging(path: bytes) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as err:
+        raise StagingError(err) from err
+
+
+def _die_with(recorder: int) -> None:
+    """Let the kernel kill us when the recorder is gone: nobody else would, in the middle of a copy."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != recorder:
+        sys.exit(0)  # it went before we asked
+
+
+def main() -> None:
+    """Serve the recorder whose process id is our argument, over stdin and stdout."""
+    _die_with(int(sys.argv[1]))
+    os.umask(0o022)  # for receipts; what is staged gets its mode said
+    # Whatever prints must not end up between the frames.
+    voice = Voice(os.dup(1))
+    os.dup2(2, 1)
+    requests = request_buffer()
+    reader: Reader | None = None
+    while data := os.read(0, fsio.CHUNK):
+        requests.feed(data)
+        while (request := requests.next_message()) is not None:
+            if isinstance(request, Start):
+                reader = Reader(request, voice)
+            elif reader is not None:
+                reader.answer(request)
+
+
+if __name__ == "__main__":
+    main()

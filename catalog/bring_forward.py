@@ -24,13 +24,6 @@ BATCH = 512  # entries in one transaction: a reader never waits longer than for 
 CONSULTATIONS = frozenset({"consulted.search", "consulted.view", "access.denied"})
 
 
-def create_catalogue(layout: StoreLayout, origin: str) -> None:
-    """Make the empty catalogue of a new store."""
-    from catalog.sqlite import Catalogue
-
-    Catalogue.create(layout.catalogue, origin).close()
-
-
 def bring_forward(layout: StoreLayout) -> Cursor:
     """Project every sealed entry that the catalogue does not have, and return where it stands then.
 

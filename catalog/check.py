@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +15,11 @@ from pathlib import Path
 from base import fsio
 from base.errors import CatalogueError, Finding
 from catalog import database
-from catalog.bring_forward import bring_forward
 from catalog.cursor import Cursor
-from catalog.rebuild import NEW_PREFIX, project_fresh, remove_database
-from catalog.sqlite import MIGRATIONS_TABLE
+from catalog.rebuild import project_fresh, workbench
+from catalog.sqlite import MIGRATIONS_TABLE, Catalogue, check_cursor
 from ledger.layout import StoreLayout
+from ledger.reader import LogReader
 
 MOST_LISTED = 1000  # rows of one table; that there are more is said
 _MEANING = "The catalogue shows something else than the log says. The log and the vault are not touched by it."
@@ -28,25 +27,28 @@ _NOT_COMPARED = frozenset({MIGRATIONS_TABLE, "cursor"})
 
 
 def check(layout: StoreLayout) -> list[Finding]:
-    """Return every difference between the catalogue and a fresh projection of the sealed log.
+    """Return every difference between the catalogue and a fresh projection of the log, as far as the catalogue goes.
 
-    Raises NewerDataError for a catalogue of a newer version, LedgerError when the log itself can't be read.
+    That it lags behind the log is no difference. Raises NewerDataError for a catalogue of a newer version, BusyError
+    while a rebuild runs, SurroundingsError where nothing can be written, LedgerError when the log can't be read.
     """
-    copy, fresh = (layout.root / f"{NEW_PREFIX}{secrets.token_hex(8)}" for _ in range(2))
-    try:
-        bring_forward(layout)
-        _copy(layout.catalogue, copy)
-        with contextlib.closing(database.connect(copy)) as connection, database.declared_errors():
-            findings = list(_damage(connection))
-            cursor = database.read_cursor(connection)
-            expected = project_fresh(layout, fresh, stop=cursor.size)
-            connection.execute("ATTACH DATABASE ? AS fresh", (str(fresh),))
-            return [*findings, *_cursor_difference(cursor, expected), *_differences(connection)]
-    except CatalogueError as error:
-        return [_finding("unusable", "catalogue.db", "a sound catalogue of this log", str(error))]
-    finally:
-        remove_database(copy)
-        remove_database(fresh)
+    with workbench(layout) as new_path:
+        try:
+            return list(_findings(layout, copy=new_path(), fresh=new_path()))
+        except CatalogueError as error:
+            return [_finding("unusable", "catalogue.db", "a sound catalogue of this log", str(error))]
+
+
+def _findings(layout: StoreLayout, *, copy: Path, fresh: Path) -> Iterator[Finding]:
+    _copy(layout.catalogue, copy)
+    with LogReader(layout) as log, Catalogue.open(copy) as catalogue:
+        cursor = catalogue.cursor
+        check_cursor(cursor, log.sealed())
+    with contextlib.closing(database.connect(copy)) as connection, database.declared_errors():
+        yield from _damage(connection)
+        yield from _cursor_difference(cursor, project_fresh(layout, fresh, stop=cursor.size))
+        connection.execute("ATTACH DATABASE ? AS fresh", (str(fresh),))
+        yield from _differences(connection)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from base import fsio
@@ -25,18 +25,38 @@ from ledger.reader import LogReader
 
 _JOURNAL = "-journal"
 NEW_PREFIX = "catalogue.new-"
+LOCK = "catalogue.lock"
 
 
 def rebuild(layout: StoreLayout) -> Cursor:
-    """Make the catalogue again from the sealed log, and put it in the place of whatever was there."""
-    new = layout.root / f"{NEW_PREFIX}{secrets.token_hex(8)}"
-    _remove_leftovers(layout)
-    try:
+    """Make the catalogue again from the sealed log, and put it in the place of whatever was there.
+
+    Raises BusyError while another rebuild or check runs, or while somebody keeps the old catalogue locked.
+    """
+    with workbench(layout) as new_path:
+        new = new_path()
         cursor = project_fresh(layout, new)
         _swap(new, layout.catalogue)
-    finally:
-        remove_database(new)
     return cursor
+
+
+@contextlib.contextmanager
+def workbench(layout: StoreLayout) -> Iterator[Callable[[], Path]]:
+    """Yield a function that names new files beside the catalogue; whatever is left of them is removed at the end.
+
+    They lie in the store, because they hold names, and one rebuild or check at a time has them.
+    """
+    lock = fsio.Lock(layout.private / LOCK)
+    try:
+        lock.acquire(holder="a rebuild or check of the catalogue")
+    except OSError as error:
+        raise fsio.DiskError.from_os(error, "no working file can be made in the store") from error
+    try:
+        _remove_leftovers(layout)  # of a run that was killed
+        yield lambda: layout.root / f"{NEW_PREFIX}{secrets.token_hex(8)}"
+    finally:
+        _remove_leftovers(layout)
+        lock.release()
 
 
 def project_fresh(layout: StoreLayout, path: Path, *, stop: int | None = None) -> Cursor:
@@ -45,18 +65,9 @@ def project_fresh(layout: StoreLayout, path: Path, *, stop: int | None = None) -
         return project(log, catalogue, log.sealed(), derived_store(layout), stop=stop)
 
 
-def remove_database(path: Path) -> None:
-    """Remove a database that nobody uses, and its journal."""
-    for name in (path, Path(f"{path}{_JOURNAL}")):
-        with contextlib.suppress(FileNotFoundError):
-            fsio.remove(name)
-
-
 def _remove_leftovers(layout: StoreLayout) -> None:
-    """Remove what a rebuild left behind that was killed."""
     for path in layout.root.glob(f"{NEW_PREFIX}*"):
-        if not path.name.endswith(_JOURNAL):
-            remove_database(path)
+        fsio.remove(path)
 
 
 def _swap(new: Path, old: Path) -> None:

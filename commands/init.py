@@ -34,7 +34,7 @@ def init(directory: Path, origin: str | None, shares: tuple[str, ...], output: O
     Example:
       strongroom init /srv/strongroom --share /srv/drops
     """
-    from catalog.bring_forward import bring_forward
+    from catalog.rebuild import rebuild
     from ledger.actors import current_login
     from ledger.founding import default_origin, found_store
     from ledger.layout import StoreLayout
@@ -47,7 +47,7 @@ def init(directory: Path, origin: str | None, shares: tuple[str, ...], output: O
         settings=settings_text(shares=roots),
         login=current_login(os.getuid()),
     )
-    bring_forward(layout)
+    rebuild(layout)
     if not output.for_people:
         output.document(
             {

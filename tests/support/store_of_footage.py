@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from base.clock import format_time
-from catalog.bring_forward import bring_forward, create_catalogue
+from catalog.bring_forward import bring_forward
+from catalog.rebuild import rebuild
 from hashing.digest import Digest
 from hashing.strict_json import Json, canonical_document
 from ledger.actors import Login
@@ -182,7 +183,7 @@ def footage_store(root: Path, *, uid: int | None = None) -> Iterator[FootageStor
     layout = StoreLayout(root)
     login = Login(uid=os.getuid() if uid is None else uid, user="tester")
     found_store(layout, origin=ORIGIN, settings="", login=login)
-    create_catalogue(layout, ORIGIN)
+    rebuild(layout)
     with Recorder.open(layout) as recorder:
         yield FootageStore(layout=layout, recorder=recorder)
 

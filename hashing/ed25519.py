@@ -24,16 +24,9 @@ _FIELD = 2**255 - 19
 _ORDER = 2**252 + 27742317777372353535851937790883648493
 _Y_MASK = 2**255 - 1  # the top bit is the sign of x
 _SPKI_PREFIX = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: SEQUENCE, id-Ed25519, BIT STRING of 32 bytes
-# The y coordinates of the eight points whose order divides 8; each but 1 and -1 belongs to two of them.
-_SMALL_ORDER_Y = frozenset(
-    {
-        0,
-        1,
-        _FIELD - 1,
-        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
-        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
-    }
-)
+# The y coordinates of the eight points whose order divides 8: 1 and -1 belong to one point each, the others to two.
+_ORDER_8_Y = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER_Y = frozenset({0, 1, _FIELD - 1, _ORDER_8_Y, _FIELD - _ORDER_8_Y})
 
 
 class SignatureError(LedgerError):

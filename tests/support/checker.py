@@ -1,0 +1,194 @@
+"""The independent oracle: reads a store from the disk and says which of the promises I1-I14 it breaks.
+
+Written from the design pages alone (the custody log, the format sheet, architecture section 6); it imports nothing of
+the product, so where the two agree, they do not agree by sharing a mistake. It changes nothing in the store.
+
+    problems = Checker(store).check()      # an empty list: all holds, as far as can be seen from outside
+
+It does not verify endorsements of people, time stamps or witnesses, and it does not read ``catalogue.db``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from checker_chain import Chain, erased_commitments
+from checker_databases import CheckpointRow, EntryRow, read_log_db, read_openings_db
+from checker_entry import Entry
+from checker_findings import Findings, Problem, entry_name
+from checker_json import MalformedError
+from checker_log import LogFiles, check_roots, check_signature, check_tiles, read_log
+from checker_objects import check_masters, check_results, check_staging, check_store
+from checker_openings import Opened, check_openings
+from checker_sources import (
+    Acknowledged,
+    Arrival,
+    account_for,
+    arrivals,
+    check_acknowledged,
+    check_canaries,
+    check_repeats,
+    public_places,
+)
+from checker_tree import Checkpoint, VerifierKey, parse_checkpoint, sha256
+
+__all__ = ["Acknowledged", "Checker", "Problem", "check_log"]
+
+
+def check_log(folder: Path, vkey: str) -> list[Problem]:
+    """Check a bare tlog-tiles directory, whatever its entries are: checkpoint, signature, tiles, root."""
+    findings = Findings()
+    log = read_log(folder, findings)
+    if log.checkpoint is not None:
+        check_signature("log/checkpoint", log.checkpoint, VerifierKey.parse(vkey), findings)
+        leaves = check_roots([("log/checkpoint", log.checkpoint)], log.entries, findings)
+        check_tiles(log, {log.checkpoint.size}, log.entries, leaves, findings)
+    return findings.problems
+
+
+class Checker:
+    """One look at one store. All reading of log and databases is done when it is made."""
+
+    def __init__(self, store: Path, *, vkey: str | None = None, idle: bool = True) -> None:
+        """``vkey`` is the pinned verifier key (else entry 0 names it); ``idle`` demands what holds only at rest."""
+        self.store = store
+        self.notes: list[Problem] = []  # what check() saw that is no problem
+        self._idle = idle
+        self._reading = Findings()
+        self._log: LogFiles = read_log(store / "log", self._reading)
+        self._rows, self._signed = read_log_db(store / "private" / "log.db", self._reading)
+        self._entries_known = self._log.entries + [row.raw for row in self._rows if row.seq >= len(self._log.entries)]
+        self._chain = Chain(self._reading)
+        self._chain.extend(self._entries_known)
+        self._vkey = vkey or self._chain.log_vkey
+        self.vkey_from = "given" if vkey else "entry 0"
+        rows = read_openings_db(store / "private" / "openings.db", self._reading)
+        erased = erased_commitments(self.entries)
+        self._opened: dict[int, Opened] = check_openings(self.entries, rows, erased, self._reading)
+        self._arrivals: list[Arrival] = arrivals(self.entries, self._opened, self._reading)
+
+    @property
+    def entries(self) -> Mapping[int, Entry]:
+        """All well-formed entries by position, sealed or only recorded."""
+        return self._chain.entries
+
+    @property
+    def sealed_size(self) -> int:
+        """The size of the published checkpoint; 0 where it cannot be read."""
+        return self._log.checkpoint.size if self._log.checkpoint else 0
+
+    def check(self) -> list[Problem]:
+        """Return all problems of the store by itself: log, openings, vault, results, staging."""
+        findings = Findings(list(self._reading.problems), list(self._reading.notes))
+        self._check_log(findings)
+        self._check_log_db(findings)
+        vault = check_store(self.store / "vault", "vault", findings)
+        derived = check_store(self.store / "derived", "derived", findings)
+        check_masters(self.entries, vault, findings)
+        check_results(self.entries, self._opened, self.store / "derived", derived, findings)
+        check_repeats(self._arrivals, findings)
+        if self._idle:
+            check_staging(self.store / "staging", findings)
+        self.notes = findings.notes
+        return findings.problems
+
+    def account_for(self, sources: Mapping[bytes, str], *, nothing_else: bool = False) -> list[Problem]:
+        """Return which sources (full path on the share -> hex SHA-256) are in no arrival (I1, I9, I10)."""
+        findings = Findings()
+        account_for(sources, self._arrivals, findings, nothing_else=nothing_else)
+        return findings.problems
+
+    def acknowledged(self, told: Iterable[Acknowledged]) -> list[Problem]:
+        """Return which ``item.sealed`` lines do not hold (I6)."""
+        findings = Findings()
+        check_acknowledged(told, self.entries, self.sealed_size, findings)
+        return findings.problems
+
+    def canaries(self, names: Iterable[bytes]) -> list[Problem]:
+        """Return where one of ``names`` stands in log/, log.db, its journals or a payload, in any spelling."""
+        findings = Findings()
+        check_canaries(names, public_places(self.store, self._log.tiles, self._log.note, self.entries), findings)
+        return findings.problems
+
+    def extends(self, note: bytes) -> list[Problem]:
+        """Return whether the log is no continuation of an earlier checkpoint that somebody kept (I2)."""
+        findings = Findings()
+        check_roots([("kept checkpoint", parse_checkpoint(note))], self._log.entries, findings)
+        return findings.problems
+
+    def _key(self, findings: Findings) -> VerifierKey | None:
+        try:
+            return VerifierKey.parse(self._vkey or "")
+        except MalformedError as err:
+            findings.bad("checkpoint.key", "log_vkey", str(err))
+            return None
+
+    def _check_log(self, findings: Findings) -> None:
+        """Every signed checkpoint, published or only in log.db, and every tile (sections 3 and 6)."""
+        checkpoints = [(f"checkpoint {row.size}", parsed) for row in self._signed if (parsed := _parsed(row, findings))]
+        if self._log.checkpoint is not None:
+            checkpoints.append(("log/checkpoint", self._log.checkpoint))
+        key = self._key(findings)
+        for name, checkpoint in checkpoints:
+            if key is not None:
+                check_signature(name, checkpoint, key, findings)
+            if checkpoint.origin != self._chain.origin:
+                findings.bad("checkpoint.origin", name, f"{checkpoint.origin!r}, entry 0 says {self._chain.origin!r}")
+        leaves = check_roots(checkpoints, self._entries_known, findings)
+        sizes = {checkpoint.size for _, checkpoint in checkpoints}
+        check_tiles(self._log, sizes, self._entries_known, leaves, findings)
+
+    def _check_log_db(self, findings: Findings) -> None:
+        """log.db holds the entries of the tiles, and the published checkpoint is the largest of its own (section 6)."""
+        for expected, row in enumerate(self._rows):
+            if row.seq != expected:
+                findings.bad("logdb.gap", entry_name(expected), f"the next row is entry {row.seq}")
+                break
+        if len(self._rows) < len(self._log.entries):
+            findings.bad("logdb.short", "log.db", f"{len(self._rows)} entries, the tiles have {len(self._log.entries)}")
+        for row in self._rows:
+            _check_row(row, self._log.entries, self.entries.get(row.seq), findings)
+        self._check_published(findings)
+
+    def _check_published(self, findings: Findings) -> None:
+        sizes = [row.size for row in self._signed]
+        for size in sorted({size for size in sizes if sizes.count(size) > 1}):
+            findings.bad("logdb.checkpoint", f"checkpoint {size}", "stands there twice")
+        committed = max(sizes, default=0)
+        published = self.sealed_size
+        if published > committed:
+            findings.bad("checkpoint.ahead", "log/checkpoint", f"size {published}, log.db has signed only {committed}")
+        elif published < committed:
+            say = findings.bad if self._idle else findings.note
+            say("checkpoint.behind", "log/checkpoint", f"size {published}, log.db has signed {committed}")
+        notes = {row.size: row.note for row in self._signed}
+        if published in notes and notes[published] != self._log.note:
+            findings.bad("checkpoint.differs", "log/checkpoint", f"log.db has another note of size {published}")
+        elif self._log.checkpoint is not None and published not in notes and published <= committed:
+            findings.bad("checkpoint.unknown", "log/checkpoint", f"log.db never signed size {published}")
+        if self._idle and len(self._rows) > committed:
+            findings.note("log.unsealed", "log.db", f"{len(self._rows) - committed} entries recorded, not sealed")
+
+
+def _parsed(row: CheckpointRow, findings: Findings) -> Checkpoint | None:
+    """Return the checkpoint in a row, whose size and root must be those of its note."""
+    name = f"checkpoint {row.size}"
+    try:
+        checkpoint = parse_checkpoint(row.note)
+    except MalformedError as err:
+        findings.bad("checkpoint.form", name, str(err))
+        return None
+    if (checkpoint.size, checkpoint.root) != (row.size, row.root):
+        findings.bad("logdb.checkpoint", name, f"its note says size {checkpoint.size}, root {checkpoint.root.hex()}")
+    return checkpoint
+
+
+def _check_row(row: EntryRow, sealed: Sequence[bytes], entry: Entry | None, findings: Findings) -> None:
+    name = entry_name(row.seq)
+    if row.seq < len(sealed) and row.raw != sealed[row.seq]:
+        findings.bad("logdb.entry", name, "log.db and the tiles hold different bytes")
+    if row.digest != sha256(row.raw):
+        findings.bad("logdb.digest", name, "the digest beside the entry is not that of its bytes")
+    if entry is not None and (row.event, row.type) != (entry.event, entry.type):
+        findings.bad("logdb.column", name, f"columns {row.event}, {row.type}; the entry {entry.event}, {entry.type}")

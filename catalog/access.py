@@ -43,7 +43,7 @@ class Verdict:
 
 
 def verdict(roles: Set[str] | None, command: str) -> Verdict:
-    """Return whether somebody with ``roles`` may run ``command``; None: nobody registered. Unknown commands: nobody may."""
+    """Return whether somebody with ``roles`` (None: not registered) may run ``command``; nobody may an unknown one."""
     if roles is None:
         return Verdict(role=None, refusal=NOT_REGISTERED)
     for role in ALLOWED.get(command, ()):

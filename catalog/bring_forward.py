@@ -6,6 +6,7 @@ unprojected; then nothing heavy is imported.
 
 from __future__ import annotations
 
+import contextlib
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
@@ -33,16 +34,15 @@ def bring_forward(layout: StoreLayout) -> Cursor:
         return follower.bring_forward()
 
 
-def bring_forward_unless_only(layout: StoreLayout, log: LogReader, ignored: frozenset[str]) -> None:
+def bring_forward_unless_only(layout: StoreLayout, ignored: frozenset[str]) -> None:
     """As `bring_forward`, unless all that is missing are entries of the ``ignored`` types."""
-    sealed = log.sealed()
-    connection = database.connect_to_read(layout.catalogue)
-    try:
+    with contextlib.closing(database.connect_to_read(layout.catalogue)) as connection:
         cursor = database.read_cursor(connection)
-    finally:
-        connection.close()
-    follows = cursor.origin == sealed.origin and cursor.size <= sealed.size
-    if not (follows and log.types(cursor.size, sealed.size) <= ignored):
+    with LogReader(layout) as log:
+        sealed = log.sealed()
+        follows = cursor.origin == sealed.origin and cursor.size <= sealed.size
+        is_current = follows and log.types(cursor.size, sealed.size) <= ignored
+    if not is_current:
         bring_forward(layout)
 
 

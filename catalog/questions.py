@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from base.clock import format_time, from_microseconds, to_microseconds
+from base.clock import to_microseconds
 from base.errors import UsageError
 from base.escape import shown
+from catalog.display import time_text
 from hashing.strict_json import Json
 
 STATES = ("seen", "settled", "staged", "sealed", "analysed")
@@ -63,20 +64,20 @@ class Question:
     def as_json(self) -> dict[str, Json]:
         """Return the question as it is recorded and shown."""
         return {
-            "words": list(self.words) or None,
+            "words": [shown(word) for word in self.words] or None,
             "from": time_text(self.from_us),
             "to": time_text(self.to_us),
             "time": "device time, unchecked",
             "hash": self.hash_prefix,
             "state": self.state,
-            "drop": self.drop,
+            "drop": shown(self.drop) if self.drop is not None else None,
             "limit": self.limit,
             "after": self.after.as_text() if self.after else None,
         }
 
     def in_words(self) -> str:
         """Return the question as it was understood, for people."""
-        parts = [f"word {shown(word)!r}" for word in self.words]
+        parts = [f"word '{shown(word)}'" for word in self.words]
         if self.asks_for_time:
             parts.append(
                 f"from {time_text(self.from_us) or 'the beginning'} up to {time_text(self.to_us) or 'the end'}"
@@ -121,13 +122,6 @@ def question(
     )
 
 
-def time_text(microseconds: int | None) -> str | None:
-    """Return a time as it is shown: RFC 3339, whole seconds without a fraction."""
-    if microseconds is None:
-        return None
-    return format_time(from_microseconds(microseconds)).replace(".000000Z", "Z")
-
-
 def _moment_us(text: str, *, closes: bool) -> int:
     """Return the microseconds of a moment; of a day its beginning, or its end where it ``closes`` an interval."""
     try:
@@ -155,7 +149,7 @@ def _hash_prefix(text: str) -> str:
 def _refuse_unsearchable(word: str) -> None:
     if not any(character.isalnum() for character in word):
         raise UsageError(
-            f"{shown(word)!r} has no letter or digit to look for.",
+            f"'{shown(word)}' has no letter or digit to look for.",
             next_step="Words are matched whole; a star at the end (`IMG*`) matches any that begin so.",
         )
 

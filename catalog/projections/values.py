@@ -11,11 +11,11 @@ from decimal import Decimal, InvalidOperation
 
 from base.clock import parse_time, to_microseconds
 from base.escape import shown
+from catalog.display import LONGEST_NAME
 from hashing.digest import Digest, DigestFormatError
 from hashing.strict_json import Json
 from ledger.openings import OpeningMismatchError, bytes_of
 
-LONGEST_NAME = 4096  # characters of a path that are kept for display; PATH_MAX bytes are no more
 _CODE = re.compile(r"[a-z0-9._-]{1,40}", re.ASCII)
 _LARGEST_US = 10**17  # some 3,000 years
 _SMALLEST_US = -(10**17)

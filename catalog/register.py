@@ -1,0 +1,30 @@
+"""The register of people, changed by a custodian."""
+
+from __future__ import annotations
+
+from catalog.consultation import Consultation
+from ledger.actors import Actor, Login, actors
+from ledger.events.actor import actor_registered, role_granted
+from ledger.identifiers import new_identifier
+from ledger.layout import StoreLayout
+from ledger.record import Recorder
+from ledger.seal import seal
+
+
+def grant_role(layout: StoreLayout, login: Login, role: str) -> Actor:
+    """Give ``login`` a role, registering the person first where needed; record, seal, and return what holds now.
+
+    Raises RefusedError (on record) unless the one who asks is a custodian.
+    """
+    with Consultation(layout, "role-grant") as asking:
+        by, acting = asking.actor.actor, asking.role
+    known = actors(layout).get(login.uid)
+    with Recorder.open(layout) as recorder:
+        if known is None:
+            actor = new_identifier("actor")
+            user = login.user or str(login.uid)
+            recorder.record([actor_registered(actor, uid=login.uid, user=user, roles=[role], by=by, role=acting)])
+        elif role not in known.roles:
+            recorder.record([role_granted(known.actor, roles=[role], by=by, role=acting)])
+        seal(recorder)
+    return actors(layout)[login.uid]

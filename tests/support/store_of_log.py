@@ -1,0 +1,90 @@
+"""A real store with a log of a wanted size, and a person of a wanted role, without footage and without a catalogue."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from hashing.digest import Digest
+from ledger.actors import Login, login_of
+from ledger.arrivals import Arrival
+from ledger.events.actor import actor_registered
+from ledger.events.drop import drop_received
+from ledger.events.item import SourceStat
+from ledger.founding import found_store
+from ledger.identifiers import new_identifier
+from ledger.layout import StoreLayout
+from ledger.record import Recorder
+from ledger.seal import seal
+
+ORIGIN = "strongroom/TESTSTORE0000"
+SHARE = b"/srv/covert-share"
+DROP_NAME = b"card of the van"
+ARRIVAL_KEY = bytes(range(32))
+STAT = SourceStat(size_bytes=1, mtime_ns=1, ctime_ns=1, inode=1, device=1, mode=0o100644)
+
+
+def found(root: Path, *, login: Login | None = None) -> StoreLayout:
+    """Make a store of two entries. Its first person, with all roles, is ``login``, else whoever runs the test."""
+    layout = StoreLayout(root)
+    found_store(layout, origin=ORIGIN, settings="", login=login or login_of(os.getuid()))
+    return layout
+
+
+def store_of_size(root: Path, size: int) -> StoreLayout:
+    """Make a store whose sealed log has ``size`` entries: 2, or more."""
+    layout = found(root)
+    if size > 2:
+        with Recorder.open(layout) as recorder:
+            drop = receive(recorder)
+            arrive(recorder, drop, [b"DCIM/%d.mp4" % n for n in range(size - 3)])
+            seal(recorder)
+    return layout
+
+
+def store_run_by(root: Path, roles: Sequence[str]) -> StoreLayout:
+    """Make a store in which whoever runs the test has these ``roles``, and somebody else founded it."""
+    layout = found(root, login=Login(uid=os.getuid() + 1, user="founder"))
+    with Recorder.open(layout) as recorder:
+        founder = new_identifier("actor")
+        recorder.record(
+            [actor_registered(new_identifier("actor"), uid=os.getuid(), user="tester", roles=roles, by=founder)]
+        )
+        seal(recorder)
+    return layout
+
+
+def receive(recorder: Recorder, *, name: bytes = DROP_NAME) -> str:
+    """Record a drop, whose arrival key is ARRIVAL_KEY, and return its identifier."""
+    drop = new_identifier("drop")
+    recorder.record(
+        [
+            drop_received(
+                drop,
+                settled_by="quiet",
+                share=SHARE,
+                name=name,
+                depositor_uid=1000,
+                depositor_user="tech",
+                arrival_key=ARRIVAL_KEY,
+            )
+        ]
+    )
+    return drop
+
+
+def arrive(recorder: Recorder, drop: str, paths: Sequence[bytes], *, content: bytes | None = None) -> list[str]:
+    """Record one arrival for each path, whose content is the path itself unless given; return the items."""
+    arrivals = [
+        Arrival(
+            drop=drop,
+            path=path,
+            sha256=Digest.of(path if content is None else content),
+            size_bytes=len(path if content is None else content),
+            read_back="page-cache-dropped",
+            stat=STAT,
+        )
+        for path in paths
+    ]
+    return [recorded.subjects[0] for recorded in recorder.record(arrivals)]

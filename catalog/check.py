@@ -26,7 +26,7 @@ _MEANING = "The catalogue shows something else than the log says. The log and th
 _NOT_COMPARED = frozenset({MIGRATIONS_TABLE, "cursor"})
 
 
-def check(layout: StoreLayout) -> list[Finding]:
+def check_catalogue(layout: StoreLayout) -> list[Finding]:
     """Return every difference between the catalogue and a fresh projection of the log, as far as the catalogue goes.
 
     That it lags behind the log is no difference. Raises NewerDataError for a catalogue of a newer version, BusyError

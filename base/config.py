@@ -56,7 +56,7 @@ def read_settings(path: Path) -> Settings:
     defaults = Settings()
     return Settings(
         shares=_shares(document.get("share", [])),
-        settle_seconds=_number(document, "settle_seconds", defaults.settle_seconds, low=0, high=86_400),
+        settle_seconds=float(_number(document, "settle_seconds", defaults.settle_seconds, low=0, high=86_400)),
         batch_ms=int(_number(document, "batch_ms", defaults.batch_ms, low=0, high=60_000)),
         sandbox=_choice(document, "sandbox", defaults.sandbox, SANDBOX_CHOICES),
         origins={name: "file" if name in document else "default" for name in defaults.as_dict()},

@@ -274,6 +274,18 @@ class Lock:
             self._descriptor = None
 
 
+def lock_holder(path: Path) -> str | None:
+    """Return what the holder of a lock says of itself, or None when nobody holds it. open, flock(shared)"""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip() or "another process"
+    finally:
+        os.close(descriptor)
+    return None
+
+
 # ---------------------------------------------------------------------------------------------------- file systems
 
 # Types by statfs(2) whose locks, syncs or events cannot be trusted for a store: it needs a local file system.

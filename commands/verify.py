@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from base.errors import Finding
 from commands.options import output_options, store_option
 from commands.output import Output, Tone, Word
 from ledger.layout import StoreLayout
@@ -39,8 +40,8 @@ def verify(ctx: click.Context, layout: StoreLayout, against: tuple[Path, ...], o
     Example:
       strongroom verify --against kept-2026-08.checkpoint
     """
+    from catalog.verification import verify_store
     from commands.progress import Progress
-    from exports.verification import verify_store
 
     with Progress("verifying") as progress:
         result = verify_store(layout, against=[path.read_bytes() for path in against], progress=progress)
@@ -53,7 +54,12 @@ def verify(ctx: click.Context, layout: StoreLayout, against: tuple[Path, ...], o
     for finding in result.findings:
         output.text()
         output.text(Word("BAD", Tone.BAD), finding.code, finding.object)
-        output.fields([(name, text) for name, text in finding.told()])
+        output.fields(_told(finding))
     for sentence in result.not_checked:
         output.text(Word("NOT CHECKED", Tone.WAITING), sentence)
     ctx.exit(result.exit_code)
+
+
+def _told(finding: Finding) -> list[tuple[str, str]]:
+    last_good = [] if finding.last_good is None else [("last good", finding.last_good)]
+    return [("expected", finding.expected), ("found", finding.found), *last_good, ("it means", finding.meaning)]

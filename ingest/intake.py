@@ -57,8 +57,8 @@ def take_batch(
 
     Raises: ShareUnreachableError when the share fails, DiskError or SyncFailedError when the disk of the store does.
     """
-    files = [found for found in batch if found.kind is Kind.FILE and found.problem is None]
-    refused = [_refused_unread(found) for found in batch if found not in files]
+    files = [found for found in batch if _readable(found)]
+    refused = [_refused_unread(found) for found in batch if not _readable(found)]
     answers = reader.copy_batch(files)
     reach("intake.copied")
     staged, not_copied = _split(answers, {found.path: found for found in files})
@@ -82,6 +82,10 @@ class _InVault:
     found: Found
     copied: Copied
     stored: Stored
+
+
+def _readable(found: Found) -> bool:
+    return found.kind is Kind.FILE and found.problem is None
 
 
 def _refused_unread(found: Found) -> NotTaken:

@@ -45,6 +45,11 @@ CREATE TABLE file (
     sha256     BLOB,
     PRIMARY KEY (drop_id, path)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE condition (
+    subject    BLOB PRIMARY KEY,   -- root of a share; empty for the store itself
+    code       TEXT NOT NULL,      -- watched, unreachable, waiting
+    detail     TEXT NOT NULL       -- for people: how it is watched, or what is wrong
+) STRICT, WITHOUT ROWID;
 CREATE TABLE receipt (
     root       BLOB NOT NULL,
     temporary  BLOB NOT NULL,      -- unguessable name under which it is written
@@ -71,6 +76,15 @@ class DropRow:
     seen_files: int = 0
     seen_bytes: int = 0
     manifest: str = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How a share is, or (with an empty ``subject``) the store: what `status` shows of what the recorder waits for."""
+
+    subject: bytes
+    code: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +175,21 @@ class IntakeDb:
                     row.seen_bytes,
                     row.manifest,
                 ),
+            )
+
+    # --------------------------------------------------------------------------------------------- conditions
+
+    def conditions(self) -> list[Condition]:
+        """Return the condition of each share, and of the store, as the recorder last saw it."""
+        rows = self._connection.execute("SELECT subject, code, detail FROM condition ORDER BY subject")
+        return [Condition(subject=subject, code=code, detail=detail) for subject, code, detail in rows]
+
+    def put_condition(self, condition: Condition) -> None:
+        """Write how a share, or the store, is now."""
+        with self.transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO condition VALUES (?, ?, ?)",
+                (condition.subject, condition.code, condition.detail),
             )
 
     # ------------------------------------------------------------------------------------------------- files

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hashing.manifest import Algorithm
 from ingest.share_facts import Found, Kind, Reason
 from ledger.events.item import SourceStat
 
@@ -25,7 +26,7 @@ WITHOUT_MARKER = 3  # times T with no change at all
 
 # Compared without regard to case: SMB clients change it, and Windows adds ".txt" behind the user's back.
 _MARKERS = frozenset({b"done", b"done.txt"})
-_CHECKED_MANIFESTS = {
+_CHECKED_MANIFESTS: Mapping[bytes, Algorithm] = {
     b"sha256sums": "sha256",
     b"sha256sums.txt": "sha256",
     b"md5sums": "md5",
@@ -114,7 +115,7 @@ class DropObservation:
         return seen is not None and self._looked_s is not None and self._looked_s - seen.since_s >= settle_s
 
 
-def checked_manifest(path_in_drop: bytes) -> str | None:
+def checked_manifest(path_in_drop: bytes) -> Algorithm | None:
     """Return the algorithm (``sha256``, ``md5``) if this is a manifest whose lines are checked, else None."""
     return _CHECKED_MANIFESTS.get(path_in_drop.lower())
 
@@ -132,7 +133,7 @@ def is_marker(path_in_drop: bytes) -> bool:
 
 
 def _ending(entries: Mapping[bytes, Seen]) -> Rule | None:
-    names = [path for path, seen in entries.items() if seen.kind is Kind.FILE and path]
+    names = [path for path, seen in entries.items() if seen.kind is Kind.FILE]
     if any(map(is_marker, names)):
         return Rule.MARKER
     return Rule.MANIFEST if any(map(is_manifest, names)) else None

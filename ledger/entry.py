@@ -253,7 +253,7 @@ def _check_schema(entry: Entry) -> None:
         raise EntryFormatError(f"{entry.type} with other members than its schema has")
     for name, fact in event_type.all_facts.items():
         if not fact.accepts(entry.facts[name]):
-            raise EntryFormatError(f"{entry.type}: {name} is not {fact.json_type}")
+            raise EntryFormatError(f"{entry.type}: {name} is not {fact.rule}")
     for name, member in event_type.all_committed.items():
         if isinstance(entry.commitments[name], tuple) and not member.listed:
             raise EntryFormatError(f"{entry.type}: {name} is a list")

@@ -13,12 +13,21 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from base import fsio
-from base.errors import BusyError, EvidenceError, LedgerError, NewerDataError, SurroundingsError, SyncFailedError
+from base.errors import (
+    BusyError,
+    EvidenceError,
+    LedgerError,
+    NewerDataError,
+    RefusedError,
+    SurroundingsError,
+    SyncFailedError,
+)
 from ledger.layout import StoreLayout
 
 SCHEMA_VERSION = 1
@@ -90,7 +99,11 @@ def create(layout: StoreLayout) -> sqlite3.Connection:
 
 
 def connect(layout: StoreLayout) -> sqlite3.Connection:
-    """Open both databases for writing. Raises LedgerError when one is missing or damaged, NewerDataError when newer."""
+    """Open both databases for writing.
+
+    Raises: RefusedError when others may enter private/, LedgerError for one that is missing or damaged, NewerDataError.
+    """
+    check_private(layout)
     connection = _connect(layout, mode="rw")
     _check_version(connection)
     return connection
@@ -101,6 +114,17 @@ def connect_read_only(layout: StoreLayout) -> sqlite3.Connection:
     connection = _connect(layout, mode="ro")
     _check_version(connection)
     return connection
+
+
+def check_private(layout: StoreLayout) -> None:
+    """Raise RefusedError when others than the owner may enter the private directories."""
+    for path in (layout.private, layout.keys):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise RefusedError(
+                f"{path.relative_to(layout.root)}/ is open to others (mode {mode:04o}): names and keys are in it.",
+                next_step="Run `chmod 700` on it, and consider what others may have read.",
+            )
 
 
 def _connect(layout: StoreLayout, *, mode: str) -> sqlite3.Connection:

@@ -107,6 +107,15 @@ class LogReader:
         rows = self._fetch("SELECT seq FROM main.entry WHERE event = ?", event)
         return int(rows[0][0]) if rows else None
 
+    def count_not_analysed(self) -> int:
+        """Return how many masters have no analysis yet, completed or failed."""
+        (count,) = self._fetch(
+            "SELECT count(*) FROM main.entry e JOIN main.subject s ON s.seq = e.seq WHERE e.type = 'master.defined' "
+            "AND NOT EXISTS (SELECT 1 FROM main.subject s2 JOIN main.entry e2 ON e2.seq = s2.seq "
+            "WHERE s2.name = s.name AND e2.type IN ('analysis.completed', 'analysis.failed'))"
+        )[0]
+        return int(count)
+
     def digest_of(self, item: str) -> Digest:
         """Return the digest of a subject's content, as the log names it."""
         return self.entry(self.subject_entries(item)[0]).subjects[item]

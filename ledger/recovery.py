@@ -8,7 +8,6 @@ Source: docs/reference/custody-log.md, section 6, "Start".
 from __future__ import annotations
 
 import sqlite3
-import stat
 
 from base import fsio
 from base.errors import LedgerError, NotFoundError, RefusedError
@@ -53,7 +52,6 @@ def start(layout: StoreLayout, *, accept_move: bool = False) -> Recorder:
     read and for a store on another machine, LedgerError for anything that no crash can have caused.
     """
     check_complete(layout)
-    check_private(layout)
     for path in (layout.log_db, layout.openings_db):
         log_db.drop_cached_pages(path)
     recorder = Recorder.open(layout)
@@ -79,17 +77,6 @@ def check_complete(layout: StoreLayout) -> None:
             f"{layout.root} is not a store, or one that was never finished.",
             next_step="Make one with `strongroom init DIR`, or name the store with --store.",
         )
-
-
-def check_private(layout: StoreLayout) -> None:
-    """Raise RefusedError when others than the owner may enter the private directories."""
-    for path in (layout.private, layout.keys):
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            raise RefusedError(
-                f"{path.relative_to(layout.root)}/ is open to others (mode {mode:04o}): names and keys are in it.",
-                next_step="Run `chmod 700` on it, and consider what others may have read.",
-            )
 
 
 def log_key(connection: sqlite3.Connection) -> Verifier:

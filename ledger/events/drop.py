@@ -42,7 +42,7 @@ DROP_COMPLETED = EventType(
     facts={
         "completion": code("how the drop ended", "complete", "refusals", "manifest-mismatch", "vanished", "empty"),
         "files": count("files sealed"),
-        "bytes": count("bytes in these files"),
+        "bytes": count("size of these files together", unit="byte"),
         "refused": count("entries that were not taken"),
         "source_manifest": code(
             "what became of a manifest that lay in the drop", "none", "matched", "mismatch", "not-checked"

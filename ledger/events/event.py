@@ -39,7 +39,7 @@ class Event:
         _check_members(self.type.name, "fact", set(facts), set(self.type.all_facts), exactly=True)
         for name, fact in self.type.all_facts.items():
             if not fact.accepts(facts[name]):
-                raise EventRuleError(f"{self.type.name}: {name} may not be {facts[name]!r}: {fact.json_type}")
+                raise EventRuleError(f"{self.type.name}: {name} may not be {facts[name]!r}: {fact.rule}")
         _check_members(
             self.type.name, "committed member", set(self.values), set(self.type.all_committed), exactly=False
         )

@@ -34,7 +34,7 @@ MASTER_DEFINED = EventType(
     meaning="These bytes are in the vault, read back from the disk, and are from here on the master of this item.",
     subjects=("item",),
     facts={
-        "size_bytes": count("size of the master in bytes"),
+        "size_bytes": count("size of the master", unit="byte"),
         "position": count("position of the arrival in its drop, from 0, in the order taken"),
         "read_back": code("how the copy was checked against the disk", "page-cache-dropped", "page-cache"),
         "duplicate": code("whether the same bytes had arrived before", "none", "same-drop", "other-drop"),

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from base.errors import LedgerError
 from hashing.strict_json import Json
+from ledger.identifiers import EVENT_ID
 
 CODE = re.compile(r"[a-z0-9._-]{1,40}", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -54,6 +55,13 @@ class Fact:
     meaning: str
     json_type: str
     accepts: Callable[[Json], bool]
+    codes: tuple[str, ...] = ()  # the only ones allowed, where they are named
+    unit: str | None = None  # of a number
+
+    @property
+    def rule(self) -> str:
+        """What a value must be, for an error message."""
+        return f"{self.json_type}: {' '.join(self.codes)}" if self.codes else self.json_type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,23 +98,26 @@ class EventType:
         return {**COMMON, **self.committed}
 
 
-def count(meaning: str) -> Fact:
-    return Fact(meaning=meaning, json_type="integer, 0 or more", accepts=_is_count)
+def count(meaning: str, *, unit: str = "1") -> Fact:
+    """A number of things, or of ``unit``."""
+    return Fact(meaning=meaning, json_type="integer, 0 or more", accepts=_is_count, unit=unit)
 
 
-def optional_count(meaning: str) -> Fact:
-    return Fact(meaning=meaning, json_type="integer, 0 or more; or null", accepts=lambda v: v is None or _is_count(v))
+def optional_number(meaning: str) -> Fact:
+    """A number that counts from 1, or null."""
+    return Fact(
+        meaning=meaning,
+        json_type="integer, 1 or more; or null",
+        accepts=lambda v: v is None or (_is_count(v) and v != 0),
+        unit="1",
+    )
 
 
 def code(meaning: str, *allowed: str) -> Fact:
     """A code out of ``allowed``; any code where none is named."""
     if not allowed:
         return Fact(meaning=meaning, json_type="code", accepts=_is_code)
-    return Fact(meaning=meaning, json_type=f"code: {' '.join(allowed)}", accepts=lambda v: v in allowed)
-
-
-def optional_code(meaning: str) -> Fact:
-    return Fact(meaning=meaning, json_type="code or null", accepts=lambda v: v is None or _is_code(v))
+    return Fact(meaning=meaning, json_type="code", accepts=lambda v: v in allowed, codes=allowed)
 
 
 def codes(meaning: str) -> Fact:
@@ -128,7 +139,12 @@ def ascii_text(meaning: str) -> Fact:
 
 def always(meaning: str, value: Json) -> Fact:
     """A member that later versions of the product will fill: until then it is always ``value``."""
-    return Fact(meaning=meaning, json_type=f"always {value!r}".replace("None", "null"), accepts=lambda v: v == value)
+    # Not ==: to Python false is 0.
+    return Fact(
+        meaning=meaning,
+        json_type=f"always {value!r}".replace("None", "null"),
+        accepts=lambda v: type(v) is type(value) and v == value,
+    )
 
 
 def records(meaning: str, *members: str) -> Fact:
@@ -186,8 +202,8 @@ GROUPING: Mapping[str, Fact] = {
     "group": Fact(
         meaning="one name for all parts of an event that is too large for one entry; null when it is whole",
         json_type="event identifier or null",
-        accepts=lambda v: v is None or isinstance(v, str),
+        accepts=lambda v: v is None or (isinstance(v, str) and bool(EVENT_ID.fullmatch(v))),
     ),
-    "part": optional_count("number of this part, from 1"),
-    "parts": optional_count("number of parts"),
+    "part": optional_number("number of this part, from 1"),
+    "parts": optional_number("number of parts"),
 }

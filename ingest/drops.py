@@ -1,0 +1,105 @@
+"""One drop as the recorder sees it now: what lies in the share, what of it was dealt with, and what is still to do.
+
+PURE but for its memory: time is passed in as monotonic seconds, and nothing here reads a share or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ingest.intake_db import DropRow, FileRow
+from ingest.settle import DropObservation, Settled, Waiting
+from ingest.share_facts import Found, Kind, Reason
+
+RETRY_S = 30.0
+# Reasons that may pass: permission is given, space is freed, a read succeeds.
+PASSING = frozenset({Reason.NO_PERMISSION.value, Reason.TOO_LARGE.value, Reason.READ_ERROR.value, "read-back-mismatch"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What is counted of a drop, to be compared with the card."""
+
+    files_seen: int
+    bytes_seen: int
+    files_sealed: int
+    bytes_sealed: int
+    refused: tuple[tuple[bytes, str], ...]  # raw path in the drop, reason
+
+
+@dataclass(slots=True)
+class Drop:
+    """A top-level entry of a share, from when it is first seen until a complete scan no longer finds it."""
+
+    row: DropRow
+    dealt: dict[bytes, FileRow] = field(default_factory=dict)  # by path in the drop; empty for a drop of one file
+    present: dict[bytes, Found] = field(default_factory=dict)
+    observation: DropObservation = field(default_factory=DropObservation)
+    retry_at_s: float = 0.0
+    depositor_uid: int | None = None
+    told: bool = False  # whether a receipt for its state was written in this run
+    stale: bool = True  # not looked at yet, or a file changed while it was read: nothing is decided before a look
+
+    def observe(self, found: Sequence[Found], now_s: float) -> None:
+        """Take in what a complete scan found of this drop."""
+        entries = {entry.path_in_drop: entry for entry in found if not _is_plain_directory(entry)}
+        self.observation.observe(entries.values(), now_s)
+        self.present = entries
+        self.stale = False
+        self.depositor_uid = next((entry.uid for entry in found if not entry.path_in_drop), None)
+
+    def settled(self, settle_s: float) -> Settled | Waiting:
+        """Say whether the drop is finished arriving, and by which rule, as of the last look."""
+        return Waiting(until_s=0.0) if self.stale else self.observation.verdict(settle_s=settle_s)
+
+    def to_take(self, now_s: float) -> list[Found]:
+        """Return the entries that are still to be dealt with, in the order of their raw paths."""
+        retry = now_s >= self.retry_at_s
+        return [entry for path, entry in sorted(self.present.items()) if self._is_open(entry, retry=retry)]
+
+    def _is_open(self, entry: Found, *, retry: bool) -> bool:
+        dealt = self.dealt.get(entry.path_in_drop)
+        if dealt is None or dealt.kind != entry.kind.value or dealt.stat != entry.stat:
+            return True
+        return dealt.outcome == "refused" and dealt.reason in PASSING and retry
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether everything that is present was dealt with, at least once."""
+        return not any(self._is_open(entry, retry=False) for entry in self.present.values())
+
+    def is_news(self, row: FileRow | None) -> bool:
+        """Whether an outcome differs from what was known of that entry: only news is told."""
+        return row is None or self.dealt.get(row.path) != row
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something of this drop is still to be taken or told."""
+        return self.row.state in ("received", "copying") or not self.is_finished
+
+    def deal(self, rows: Iterable[FileRow], now_s: float) -> None:
+        """Remember what became of some entries."""
+        for row in rows:
+            self.dealt[row.path] = row
+            if row.outcome == "refused" and row.reason in PASSING:
+                self.retry_at_s = now_s + RETRY_S
+
+    def tally(self) -> Tally:
+        """Count the drop as it is now: what was sealed stays counted when the source has gone since."""
+        sealed = [row for row in self.dealt.values() if row.outcome == "sealed" and row.stat is not None]
+        refused = [(row.path, row.reason or "") for row in self.dealt.values() if row.outcome == "refused"]
+        unseen = [entry for path, entry in self.present.items() if path not in self.dealt and entry.kind is Kind.FILE]
+        sizes = [row.stat.size_bytes for row in sealed if row.stat is not None]
+        return Tally(
+            files_seen=len(sealed) + len(refused) + len(unseen),
+            bytes_seen=sum(sizes) + sum(e.stat.size_bytes for e in unseen if e.stat is not None),
+            files_sealed=len(sealed),
+            bytes_sealed=sum(sizes),
+            refused=tuple(sorted(refused)),
+        )
+
+
+def _is_plain_directory(entry: Found) -> bool:
+    """A directory is not an item; one that can't be listed is, because what lies in it was not seen."""
+    return entry.kind is Kind.DIRECTORY and entry.problem is None

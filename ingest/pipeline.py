@@ -1,0 +1,218 @@
+"""The way of a drop: seen, settled, copied, sealed, told. One step at a time, and nothing told before it is durable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from base.config import Settings
+from base.errors import SurroundingsError
+from base.escape import shown
+from catalog.bring_forward import Follower
+from hashing.checkpoint import Checkpoint
+from ingest.analysis import Analyst, Task
+from ingest.completion import Completed, complete_drop
+from ingest.drops import Drop
+from ingest.intake import NotTaken, Sealed, Taken, take_batch
+from ingest.intake_db import FileRow, IntakeDb
+from ingest.reception import receive_drop
+from ingest.settle import Settled, Waiting
+from ingest.share_facts import Found
+from ingest.share_watch import ShareWatch
+from ledger.record import Recorder
+from vault.local import LocalStore
+
+MOST_FILES = 500  # of one batch
+MOST_BYTES = 256 << 20  # of one batch, unless it is a single larger file
+Line = Mapping[str, object]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run came to. ``waiting`` and ``failures`` decide the exit code."""
+
+    drops: int = 0
+    items_sealed: int = 0
+    items_waiting: int = 0
+    drops_waiting: int = 0
+    checkpoint: Checkpoint | None = None
+    failures: tuple[SurroundingsError, ...] = ()
+    touched: set[str] = field(default_factory=set)  # drops of which something was told
+
+    def line(self) -> Line:
+        checkpoint = self.checkpoint
+        told = None if checkpoint is None else {"size": checkpoint.size, "root": checkpoint.root.hex}
+        return {
+            "event": "summary",
+            "drops": self.drops,
+            "items_sealed": self.items_sealed,
+            "items_waiting": self.items_waiting,
+            "checkpoint": told,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """What brings drops on their way. It owns nothing: `ingest.watcher` opens and closes what it works with."""
+
+    settings: Settings
+    recorder: Recorder
+    vault: LocalStore
+    db: IntakeDb
+    analyst: Analyst
+    catalogue: Follower
+    tell: Callable[[Line], None]
+    summary: Summary
+    clock: Callable[[], float] = time.monotonic
+
+    def advance(self, share: ShareWatch, drop: Drop) -> bool:
+        """Bring one drop one step on its way; return whether there was anything to do."""
+        batch = first_batch(drop.to_take(self.clock()))
+        verdict = drop.settled(self.settings.settle_seconds)
+        if not self._is_told(share, drop, has_more=bool(batch)):
+            return True
+        if isinstance(verdict, Waiting):
+            return False
+        if batch:
+            self._take(share, drop, batch, verdict)
+            return True
+        if drop.row.state in ("received", "copying"):
+            self._complete(share, drop, verdict)
+            return True
+        return False
+
+    def _is_told(self, share: ShareWatch, drop: Drop, *, has_more: bool) -> bool:
+        """Take back an older receipt as soon as something new lies in the drop; tell of a new drop."""
+        if drop.row.state in ("held", "safe") and has_more:
+            self._set_state(share, drop, "received")
+            return False
+        if not drop.told:
+            self._set_state(share, drop, drop.row.state)
+            return False
+        return True
+
+    def _take(self, share: ShareWatch, drop: Drop, batch: Sequence[Found], verdict: Settled) -> None:
+        retried = drop.is_finished
+        if not drop.row.received:
+            receive_drop(self.recorder, drop.row, rule=verdict.rule, depositor_uid=drop.depositor_uid)
+            share.put(drop, replace(drop.row, received=True, settled_by=verdict.rule))
+        if drop.row.state != "copying" and not retried:
+            self._set_state(share, drop, "copying")
+        taken = take_batch(drop.row.drop_id, batch, reader=share.reader, vault=self.vault, recorder=self.recorder)
+        self.catalogue.bring_forward()
+        rows = [row for outcome in taken.files if (row := _row(outcome)) is not None]
+        news = [outcome for outcome in taken.files if drop.is_news(_row(outcome))]
+        if len(rows) < len(taken.files):  # some changed while they were read
+            share.look_again(drop)
+        drop.deal(rows, self.clock())
+        self.db.put_files(drop.row.drop_id, rows)
+        self._acknowledge(drop, taken, news)
+        if retried and any(isinstance(outcome, Sealed) for outcome in taken.files):
+            share.put(drop, replace(drop.row, state="copying"))
+
+    def _acknowledge(self, drop: Drop, taken: Taken, news: Sequence[Sealed | NotTaken]) -> None:
+        """Only now, after fsync, read-back and seal, is anybody told."""
+        self.summary.checkpoint = taken.checkpoint
+        for outcome in news:
+            match outcome:
+                case Sealed():
+                    self.summary.items_sealed += outcome.fresh
+                    self.tell(
+                        {
+                            "event": "item.sealed",
+                            "item": outcome.item,
+                            "drop": drop.row.drop_id,
+                            "sha256": outcome.sha256.hex,
+                            "size_bytes": outcome.size_bytes,
+                            "seq": outcome.seq,
+                        }
+                    )
+                    if outcome.fresh:
+                        self.analyst.offer([Task(item=outcome.item, sha256=outcome.sha256, drop=drop.row.drop_id)])
+                case NotTaken() if outcome.reason != "changed":
+                    self.tell({"event": "item.refused", "drop": drop.row.drop_id, "reason": outcome.reason})
+
+    def _complete(self, share: ShareWatch, drop: Drop, verdict: Settled) -> None:
+        """Everything that can be taken is sealed: record it, and tell the technician."""
+        if not drop.row.received:  # an empty folder: nothing was taken, and somebody must know
+            receive_drop(self.recorder, drop.row, rule=verdict.rule, depositor_uid=drop.depositor_uid)
+            share.put(drop, replace(drop.row, received=True, settled_by=verdict.rule))
+        completed = complete_drop(drop, recorder=self.recorder, vault=self.vault)
+        self.summary.checkpoint = completed.checkpoint
+        self.catalogue.bring_forward()
+        share.put(drop, replace(drop.row, manifest=completed.source_manifest))
+        self._set_state(share, drop, "held" if completed.completion == "complete" else "problem", completed)
+
+    def let_go(self, share: ShareWatch, drop: Drop) -> bool:
+        """A drop has left the share: whoever took it away before it was sealed must be told."""
+        if drop.row.state in ("received", "copying"):
+            completed = None
+            if drop.row.received:
+                completed = complete_drop(drop, recorder=self.recorder, vault=self.vault, vanished=True)
+                self.catalogue.bring_forward()
+            self._set_state(share, drop, "problem", completed, vanished=True)
+        share.put(drop, replace(drop.row, gone=True))
+        return True
+
+    # ------------------------------------------------------------------------------------------------- telling
+
+    def _set_state(
+        self,
+        share: ShareWatch,
+        drop: Drop,
+        state: str,
+        completed: Completed | None = None,
+        *,
+        vanished: bool = False,
+    ) -> None:
+        """Note the state of a drop, write its receipts, and say it."""
+        tally = drop.tally()
+        row = replace(drop.row, state=state, seen_files=tally.files_seen, seen_bytes=tally.bytes_seen)
+        share.put(drop, row)
+        share.desk.tell(drop, completed, vanished=vanished)
+        drop.told = True
+        self.summary.touched.add(row.drop_id)
+        self.tell(
+            {
+                "event": "drop.state",
+                "drop": row.drop_id,
+                "name": shown(row.name),
+                "state": state,
+                "files": tally.files_seen,
+                "sealed": tally.files_sealed,
+                "bytes": tally.bytes_seen,
+                "copies": 1 if tally.files_sealed else 0,
+            }
+        )
+
+
+def first_batch(entries: Sequence[Found]) -> list[Found]:
+    """Return the first of ``entries`` that make one batch: some hundred small files, or one large one."""
+    batch: list[Found] = []
+    size = 0
+    for entry in entries[:MOST_FILES]:
+        size += 0 if entry.stat is None else entry.stat.size_bytes
+        if batch and size > MOST_BYTES:
+            break
+        batch.append(entry)
+    return batch
+
+
+def _row(outcome: Sealed | NotTaken) -> FileRow | None:
+    """Return what is remembered of an outcome; nothing of a file that changed while it was read."""
+    found = outcome.found
+    if isinstance(outcome, Sealed):
+        return FileRow(
+            path=found.path_in_drop,
+            outcome="sealed",
+            kind=found.kind.value,
+            stat=found.stat,
+            item=outcome.item,
+            sha256=outcome.sha256,
+        )
+    if outcome.reason == "changed":
+        return None
+    return FileRow(
+        path=found.path_in_drop, outcome="refused", kind=found.kind.value, stat=found.stat, reason=outcome.reason
+    )

@@ -1,0 +1,195 @@
+"""The receipts of one share: written beside the drops, kept in the store as well, and told apart from footage.
+
+A receipt of ours is recognised by what we wrote down when we wrote it, never by its name. Each is kept in the store
+first: where the share can't be written, `strongroom drop receipt` prints it from there. An older receipt goes only
+after the newer one stands, so a technician never sees a moment without an answer.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from base import fsio
+from base.errors import SurroundingsError
+from base.escape import shown
+from base.version import VERSION
+from hashing.checkpoint import Checkpoint
+from hashing.digest import Digest
+from hashing.words import spoken_form
+from ingest.completion import Completed
+from ingest.drops import Drop
+from ingest.intake_db import IntakeDb, ReceiptRow
+from ingest.receipts import ReceiptState, candidate_names, html, text
+from ingest.share import ShareReader
+from ingest.share_facts import Found, Hashed, Kind, ReceiptFile, ReceiptRefused
+from ledger.layout import StoreLayout
+from ledger.proofs import prove
+from ledger.reader import LogReader
+
+_MODE = 0o600
+
+
+class ReceiptDesk:
+    """Writes and recognises the receipts of one share."""
+
+    def __init__(self, root: bytes, reader: ShareReader, db: IntakeDb, layout: StoreLayout) -> None:
+        self._root = root
+        self._reader = reader
+        self._db = db
+        self._layout = layout
+        self._rows = {row.temporary: row for row in db.receipts() if row.root == root}
+        # A recorder that lost its memory knows its receipts by their bytes: each is kept in the store.
+        self._lost = self._kept_digests() if db.lost else {}
+
+    # ---------------------------------------------------------------------------------------------- recognising
+
+    def is_ours(self, found: Found) -> bool:
+        """Return whether a top-level entry of the share is a receipt that we wrote, and unchanged since."""
+        if found.kind is not Kind.FILE or b"/" in found.path:
+            return False
+        if found.path in self._rows:  # a temporary of ours that a crash left: nobody could guess its name
+            return True
+        for row in self._rows.values():
+            if row.file is not None and row.file.name == found.path and row.file.may_be(found.stat):
+                return row.file.is_certainly(found.stat) or self._still_has(row.sha256, found)
+        return bool(self._lost) and self._adopt(found)
+
+    def _still_has(self, sha256: Digest, found: Found) -> bool:
+        hashed = self._reader.hash_file(found.path)
+        return isinstance(hashed, Hashed) and hashed.sha256 == sha256
+
+    def _kept_digests(self) -> dict[tuple[int, Digest], str]:
+        """Return size and digest of each receipt that is kept in the store, with the drop it is of."""
+        kept = {}
+        for path in self._layout.receipts.glob("*/*"):
+            data = path.read_bytes()
+            kept[len(data), Digest.of(data)] = path.parent.name
+        return kept
+
+    def _adopt(self, found: Found) -> bool:
+        """Take a file for a receipt of ours when its bytes are those of one that the store keeps."""
+        if found.stat is None or found.stat.size_bytes not in {size for size, _ in self._lost}:
+            return False
+        hashed = self._reader.hash_file(found.path)
+        if not isinstance(hashed, Hashed):
+            return False
+        drop_id = self._lost.get((hashed.stat.size_bytes, hashed.sha256))
+        if drop_id is None:
+            return False
+        file = ReceiptFile(name=found.path, stat=hashed.stat, sha256=hashed.sha256)
+        self._note(
+            ReceiptRow(
+                root=self._root,
+                temporary=self._reader.new_temporary_name(),
+                drop_id=drop_id,
+                sha256=hashed.sha256,
+                file=file,
+            )
+        )
+        return True
+
+    # -------------------------------------------------------------------------------------------------- telling
+
+    def tell(self, drop: Drop, completed: Completed | None, *, vanished: bool = False) -> None:
+        """Write the receipts for the state of ``drop`` as it is now, and take away older ones."""
+        state = _receipt_state(drop, completed, vanished=vanished)
+        files = self._contents(state, completed)
+        kept = self._keep(drop.row.drop_id, state, files)
+        older = [row for row in self._rows.values() if row.drop_id == drop.row.drop_id]
+        wanted = {Digest.of(content) for content in files.values()}
+        if kept and {row.sha256 for row in older} == wanted:
+            return  # these very receipts lie in the share already
+        for extension, content in files.items():
+            if not self._write(drop.row.drop_id, candidate_names(state, extension), content):
+                return  # the share can't be written: the receipts stand in the store
+        for row in older:
+            self._take_away(row)
+
+    def _contents(self, state: ReceiptState, completed: Completed | None) -> dict[str, bytes]:
+        """Return the files of one receipt by their extension."""
+        files = {".html": html(state), ".txt": text(state)}
+        if completed is not None:
+            with LogReader(self._layout) as log:
+                files[".entry.json"] = log.entry(completed.seq).raw
+            files[".tlog-proof"] = prove(self._layout, completed.seq).encode()
+        return files
+
+    def _keep(self, drop_id: str, state: ReceiptState, files: dict[str, bytes]) -> bool:
+        """Put the receipt into the store; return whether exactly this one was there before."""
+        folder = self._layout.receipts / drop_id
+        fsio.make_directories(folder)
+        paths = {folder / f"{state.state}{extension}": content for extension, content in files.items()}
+        same = all(_holds(path, content) for path, content in paths.items())
+        for path, content in paths.items():
+            if not same:
+                fsio.replace_file(path, content, mode=_MODE)
+        return same
+
+    def _write(self, drop_id: str, names: list[bytes], content: bytes) -> bool:
+        """Write one file beside the drop: note it, write it, note its identity, name it, note it again."""
+        temporary = self._reader.new_temporary_name()
+        row = ReceiptRow(root=self._root, temporary=temporary, drop_id=drop_id, sha256=Digest.of(content), file=None)
+        self._note(row)
+        written = self._reader.write_receipt(temporary, content)
+        if isinstance(written, ReceiptRefused):
+            self._forget(row)
+            return False
+        self._note(_with_file(row, written))
+        named = self._reader.name_receipt(written, names)
+        if isinstance(named, ReceiptRefused):
+            self._take_away(_with_file(row, written))
+            return False
+        self._note(_with_file(row, named))
+        return True
+
+    def _take_away(self, row: ReceiptRow) -> None:
+        if row.file is not None:
+            self._reader.remove_receipt(row.file, self._reader.new_temporary_name())
+        self._forget(row)
+
+    def _note(self, row: ReceiptRow) -> None:
+        self._db.put_receipt(row)
+        self._rows[row.temporary] = row
+
+    def _forget(self, row: ReceiptRow) -> None:
+        self._db.forget_receipt(row)
+        self._rows.pop(row.temporary, None)
+
+
+def _with_file(row: ReceiptRow, file: ReceiptFile) -> ReceiptRow:
+    return ReceiptRow(root=row.root, temporary=row.temporary, drop_id=row.drop_id, sha256=row.sha256, file=file)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return fsio.read_file(path, max_bytes=len(content)) == content
+    except (OSError, SurroundingsError):
+        return False
+
+
+def _receipt_state(drop: Drop, completed: Completed | None, *, vanished: bool) -> ReceiptState:
+    tally = drop.tally()
+    checkpoint: Checkpoint | None = None if completed is None else completed.checkpoint
+    return ReceiptState(
+        drop=drop.row.drop_id,
+        name=drop.row.name,
+        state=drop.row.state,
+        files_seen=tally.files_seen,
+        bytes_seen=tally.bytes_seen,
+        files_sealed=tally.files_sealed,
+        bytes_sealed=tally.bytes_sealed,
+        refused=tuple((shown(path), reason) for path, reason in tally.refused),
+        problems=_problems(completed, vanished=vanished),
+        words=None if checkpoint is None else spoken_form(checkpoint.text()),
+        checkpoint_size=None if checkpoint is None else checkpoint.size,
+        checkpoint_root=None if checkpoint is None else checkpoint.root,
+        settled_by=drop.row.settled_by,
+        source_manifest=drop.row.manifest,
+        version=VERSION,
+    )
+
+
+def _problems(completed: Completed | None, *, vanished: bool) -> tuple[str, ...]:
+    if vanished:
+        return ("vanished",)
+    return () if completed is None or completed.completion == "complete" else (completed.completion,)

@@ -1,0 +1,48 @@
+"""A change of a setting is an event: what the recorder starts with is compared with what it last recorded."""
+
+from __future__ import annotations
+
+from base.config import Settings
+from hashing.commitment import parse_opening
+from hashing.strict_json import Json
+from ledger import log_db
+from ledger.entry import parse_entry
+from ledger.events.log import config_changed
+from ledger.record import Recorder
+
+
+def record_changed_settings(recorder: Recorder, settings: Settings) -> None:
+    """Record `config.changed` for each setting whose value is another than the log last said."""
+    recorded = _recorded_settings(recorder)
+    now = {name: _storable(value) for name, value in settings.as_dict().items()}
+    events = [
+        config_changed(recorder.origin, setting=name, before=recorded.get(name), after=value)
+        for name, value in now.items()
+        if recorded.get(name) != value
+    ]
+    if events:
+        recorder.record(events)
+
+
+def _recorded_settings(recorder: Recorder) -> dict[str, Json]:
+    with log_db.declared_errors():
+        rows = recorder.connection.execute(
+            "SELECT e.raw, o.text FROM openings.opening o JOIN main.entry e ON e.seq = o.seq "
+            "WHERE o.type = 'config.changed' AND o.member = 'after' ORDER BY o.seq"
+        ).fetchall()
+    return {_setting(raw): parse_opening(text).value for raw, text in rows}
+
+
+def _setting(raw: bytes) -> str:
+    return str(parse_entry(raw).facts["setting"])
+
+
+def _storable(value: object) -> Json:
+    """Return a setting as an opening can hold it: no fractions, and no bytes of a path that are not text."""
+    if isinstance(value, list):
+        return [_storable(element) for element in value]
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return int(str(value))

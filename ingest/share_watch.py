@@ -1,0 +1,152 @@
+"""One share: its reader, its drops, and the reconciling scan that is the truth about both.
+
+Events only start a scan sooner. A root that vanishes, errors or turns empty is *unreachable*, never "all gone": only a
+complete scan that still finds something may say that a drop has left the share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from base.escape import shown
+from ingest.drops import Drop
+from ingest.intake_db import Condition, DropRow, IntakeDb
+from ingest.receipt_desk import ReceiptDesk
+from ingest.settle import Waiting
+from ingest.share import ShareReader
+from ingest.share_facts import Found, ScanOutcome
+from ingest.share_process import ShareUnreachableError
+from ledger.identifiers import new_identifier
+from ledger.layout import StoreLayout
+
+BUSY_SCAN_S = 2.0  # while anything is unsettled
+IDLE_SCAN_S = 30.0
+
+
+class ShareWatch:
+    """One root that is watched. Not for several threads."""
+
+    def __init__(
+        self,
+        root: bytes,
+        layout: StoreLayout,
+        db: IntakeDb,
+        *,
+        settle_s: float,
+        stop: Callable[[], bool],
+        adopted: Callable[[bytes, bytes], DropRow | None],
+    ) -> None:
+        self.root = root
+        self.reader = ShareReader(root, layout.staging, stop=stop)
+        self.desk = ReceiptDesk(root, self.reader, db, layout)
+        self.drops: dict[bytes, Drop] = {}  # by raw name
+        self.left: list[Drop] = []  # no longer in the share, and not yet dealt with
+        self.unreachable: ShareUnreachableError | None = None
+        self.next_scan_s = -math.inf
+        self._db = db
+        self._settle_s = settle_s
+        self._adopted = adopted
+        self._device: int | None = None
+        self._announced = False
+        for row in db.drops():
+            if row.root == root:
+                self.drops[row.name] = Drop(row=row, dealt=db.files(row.drop_id))
+
+    def close(self) -> None:
+        self.reader.close()
+
+    @property
+    def busy_interval_s(self) -> float:
+        return min(BUSY_SCAN_S, max(self._settle_s / 2, 0.05))
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether the share should be looked at now: the time has come, or the bell rang."""
+        return self.reader.take_bell() or now_s >= self.next_scan_s
+
+    def scan(self, now_s: float) -> None:
+        """Look at the whole share. Whatever goes wrong makes it unreachable, visibly, until the next time."""
+        try:
+            if not self._announced:
+                self._announce()
+            found, outcome = self._look()
+            self._reconcile(found, outcome, now_s)
+        except ShareUnreachableError as error:
+            self.set_unreachable(error, now_s)
+
+    def _announce(self) -> None:
+        description = self.reader.describe_root()
+        self.reader.watch()
+        self._db.put_condition(Condition(subject=self.root, code="watched", detail=description.watched_by))
+        self._announced = True
+
+    def _look(self) -> tuple[list[Found], ScanOutcome]:
+        found: list[Found] = []
+        for entry in self.reader.scan():
+            if isinstance(entry, ScanOutcome):
+                return found, entry
+            found.append(entry)
+        raise _unreachable(f"the scan of {shown(self.root)} did not end.")
+
+    def _reconcile(self, found: list[Found], outcome: ScanOutcome, now_s: float) -> None:
+        if not outcome.complete:
+            raise _unreachable(f"the share {shown(self.root)} could not be listed to its end.")
+        if not found and self.drops:
+            raise _unreachable(
+                f"the share {shown(self.root)} is empty although drops were in it: it is taken for unreachable."
+            )
+        if self._device not in (None, outcome.device):
+            self._device = outcome.device
+            raise _unreachable(f"the share {shown(self.root)} is another file system than before.")
+        self._device = outcome.device
+        self._set_reachable()
+        by_name: dict[bytes, list[Found]] = {}
+        for entry in found:
+            if not self.desk.is_ours(entry):
+                by_name.setdefault(entry.drop_name, []).append(entry)
+        for name, entries in by_name.items():
+            self._drop_named(name).observe(entries, now_s)
+        for name in [name for name in self.drops if name not in by_name]:
+            self.left.append(self.drops.pop(name))
+        self.next_scan_s = now_s + self._interval(now_s)
+
+    def _drop_named(self, name: bytes) -> Drop:
+        if name not in self.drops:
+            row = self._adopted(self.root, name)
+            if row is None:
+                row = DropRow(drop_id=new_identifier("drop"), root=self.root, name=name)
+            self._db.put_drop(row)
+            self.drops[name] = Drop(row=row, dealt=self._db.files(row.drop_id))
+        return self.drops[name]
+
+    def _interval(self, now_s: float) -> float:
+        verdicts = [drop.settled(self._settle_s) for drop in self.drops.values()]
+        waits = [verdict.until_s - now_s for verdict in verdicts if isinstance(verdict, Waiting)]
+        return min(self.busy_interval_s, max(*waits, 0.01)) if waits else IDLE_SCAN_S
+
+    def set_unreachable(self, error: ShareUnreachableError, now_s: float) -> None:
+        """Note that the share failed; nothing is concluded about what lies in it."""
+        if self.unreachable is None:
+            self._db.put_condition(Condition(subject=self.root, code="unreachable", detail=str(error)))
+        self.unreachable = error
+        self._announced = False
+        self.next_scan_s = max(now_s + self.busy_interval_s, self.reader.retry_at_s)
+
+    def _set_reachable(self) -> None:
+        if self.unreachable is not None:
+            self.unreachable = None
+            self._announce()
+
+    def look_again(self, drop: Drop) -> None:
+        """Let nothing more be decided of a drop before the next scan, and let that come soon."""
+        drop.stale = True
+        self.next_scan_s = -math.inf
+
+    def put(self, drop: Drop, row: DropRow) -> None:
+        """Change what is known of a drop, in memory and in the database."""
+        drop.row = row
+        self._db.put_drop(row)
+
+
+def _unreachable(message: str) -> ShareUnreachableError:
+    return ShareUnreachableError(message, cause="root")

@@ -1,0 +1,229 @@
+"""The recorder: shares in, evidence out, until it is told to stop, or (once) until all that is there is taken.
+
+It decides, names, records, seals and writes receipts; it reads no share itself and decodes nothing. Each turn looks at
+the shares that are due, takes one batch of each drop that is settled, and only then lets analysis have its turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from base import fsio
+from base.config import Settings
+from base.errors import SurroundingsError
+from catalog.bring_forward import Follower
+from ingest.analysis import Analyst, tasks_open
+from ingest.drops import Drop
+from ingest.intake_db import Condition, IntakeDb
+from ingest.pipeline import Line, Pipeline, Summary
+from ingest.reception import known_drops
+from ingest.settings_record import record_changed_settings
+from ingest.share_process import ShareUnreachableError, StopRequestedError
+from ingest.share_watch import ShareWatch
+from ledger.layout import StoreLayout
+from ledger.record import Recorder
+from ledger.recovery import start
+from ledger.seal import seal
+from vault.local import DERIVED_PREFIX, LocalStore
+
+SETTLE_FACTOR = 4  # times T: what has not settled by then in a single run waits for a person
+RETRY_STORE_S = 5.0  # after the disk of the store refused
+
+
+class Watcher:
+    """One store's recorder. Holds the lock on the store for its life: a second one is refused (7)."""
+
+    def __init__(
+        self,
+        layout: StoreLayout,
+        settings: Settings,
+        *,
+        tell: Callable[[Line], None],
+        stop: Callable[[], bool] = lambda: False,
+        accept_move: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._layout = layout
+        self._settings = settings
+        self._tell, self._stop, self._clock = tell, stop, clock
+        self._accept_move = accept_move
+        self._summary = Summary()
+        self._retry_store_at_s = 0.0
+        self._store_error: SurroundingsError | None = None
+        self._lock = fsio.Lock(layout.recorder_lock)
+
+    # ---------------------------------------------------------------------------------------------- start and end
+
+    def __enter__(self) -> Self:
+        layout = self._layout
+        self._lock.acquire(holder=f"the recorder of this store (process {os.getpid()})")
+        self._recorder: Recorder = start(layout, accept_move=self._accept_move)
+        self._clear_staging()
+        record_changed_settings(self._recorder, self._settings)
+        self._vault = LocalStore(layout.vault, layout.staging)
+        self._db = IntakeDb.open(layout.intake_db)
+        known = known_drops(self._recorder) if self._db.lost else {}
+        self._shares = [
+            ShareWatch(
+                root,
+                layout,
+                self._db,
+                settle_s=self._settings.settle_seconds,
+                stop=self._stop,
+                adopted=lambda root, name: known.pop((root, name), None),
+            )
+            for root in self._settings.shares
+        ]
+        derived = LocalStore(layout.derived, layout.staging)
+        self._analyst = Analyst(self._recorder, self._vault, derived, require=self._settings.sandbox)
+        self._analyst.offer(tasks_open(self._recorder))
+        self._catalogue = Follower(layout)
+        self._pipeline = Pipeline(
+            settings=self._settings,
+            recorder=self._recorder,
+            vault=self._vault,
+            db=self._db,
+            analyst=self._analyst,
+            catalogue=self._catalogue,
+            tell=self._tell,
+            summary=self._summary,
+            clock=self._clock,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._analyst.close()
+        self._catalogue.close()
+        for share in self._shares:
+            share.close()
+        self._db.close()
+        self._recorder.close()
+        self._lock.release()
+
+    def _clear_staging(self) -> None:
+        """Remove what an interrupted run left half copied: the sources are still in the share."""
+        with fsio.directory(self._layout.staging) as staging:
+            for path in sorted(self._layout.staging.iterdir()):
+                if not path.name.startswith(DERIVED_PREFIX):
+                    fsio.remove(path.name, dir_fd=staging)
+
+    # ------------------------------------------------------------------------------------------------------ loops
+
+    def run(self) -> Summary:
+        """Serve until told to stop."""
+        with contextlib.suppress(StopRequestedError):
+            while not self._stop():
+                if not self._turn():
+                    self._sleep()
+        return self._summarised()
+
+    def run_once(self) -> Summary:
+        """Take what is there, analyse it, and return. What has not settled in 4 x T waits for a person."""
+        overdue_s = self._clock() + SETTLE_FACTOR * self._settings.settle_seconds + 1.0
+        with contextlib.suppress(StopRequestedError):
+            while not self._stop():
+                if self._turn():
+                    continue
+                at_rest = self._drops_rest(overdue=self._clock() > overdue_s) and self._analysis_rests()
+                if at_rest or self._store_error is not None:
+                    break
+                self._sleep()
+        return self._summarised()
+
+    def _drops_rest(self, *, overdue: bool) -> bool:
+        """Whether no drop can be brought further: each is finished, unreachable, or has waited long enough."""
+        open_drops = [
+            drop for share in self._shares if share.unreachable is None for drop in share.drops.values() if drop.is_open
+        ]
+        return overdue or not open_drops
+
+    def _analysis_rests(self) -> bool:
+        return not self._analyst.open_tasks or self._analyst.waiting_for is not None
+
+    def _turn(self) -> bool:
+        """Do one round of everything that can be done now; return whether anything was."""
+        busy = False
+        for share in self._shares:
+            if share.is_due(self._clock()):
+                share.scan(self._clock())
+            for drop in list(share.drops.values()) if share.unreachable is None else ():
+                busy |= self._guarded(share, partial(self._pipeline.advance, share, drop))
+            for drop in list(share.left):
+                if self._guarded(share, partial(self._pipeline.let_go, share, drop)):
+                    share.left.remove(drop)
+                    busy = True
+        self._analyse(idle=not busy)
+        return busy
+
+    def _guarded(self, share: ShareWatch, action: Callable[[], bool]) -> bool:
+        """Run one step; a share or a disk that fails makes a visible condition, and the step is tried again later."""
+        now_s = self._clock()
+        if now_s < self._retry_store_at_s:
+            return False
+        try:
+            done = action()
+        except ShareUnreachableError as error:
+            share.set_unreachable(error, now_s)
+            return False
+        except SurroundingsError as error:
+            self._store_waits(error, now_s)
+            return False
+        if self._store_error is not None and done:
+            self._store_error = None
+            self._db.put_condition(Condition(subject=b"", code="ready", detail=""))
+        return done
+
+    def _store_waits(self, error: SurroundingsError, now_s: float) -> None:
+        self._store_error = error
+        self._retry_store_at_s = now_s + RETRY_STORE_S
+        self._tell({"event": "store.waiting", "reason": str(error), "next": error.next_step})
+        self._db.put_condition(Condition(subject=b"", code="waiting", detail=str(error)))
+
+    def _sleep(self) -> None:
+        """Wait for a bell, a share that is due, or the analysis; never longer than a second, to hear a stop."""
+        now_s = self._clock()
+        due = min([share.next_scan_s for share in self._shares], default=now_s + 1.0)
+        timeout = min(max(due - now_s, 0.01), 0.05 if self._analyst.open_tasks else 1.0)
+        select.select([share.reader.fileno() for share in self._shares], [], [], timeout)
+
+    def _analyse(self, *, idle: bool) -> None:
+        """Record what analysis has finished, and start on the next file; sealing always comes first."""
+        done = self._analyst.collect()
+        if done:
+            self._summary.checkpoint = seal(self._recorder)
+            self._catalogue.bring_forward()
+        for analysed in done:
+            self._tell(
+                {
+                    "event": "item.analysed",
+                    "item": analysed.task.item,
+                    "keyframes": analysed.keyframes,
+                    "outcome": analysed.outcome,
+                }
+            )
+        if idle:
+            self._analyst.start()
+
+    def _summarised(self) -> Summary:
+        drops = [drop for share in self._shares for drop in share.drops.values()]
+        self._summary.drops = len(self._summary.touched)
+        self._summary.items_waiting = sum(_waiting_items(drop) for drop in drops)
+        self._summary.drops_waiting = sum(drop.is_open or drop.row.state == "problem" for drop in drops)
+        self._summary.checkpoint = seal(self._recorder)
+        failures = [share.unreachable for share in self._shares if share.unreachable is not None]
+        self._summary.failures = (*failures, *([self._store_error] if self._store_error else []))
+        return self._summary
+
+
+def _waiting_items(drop: Drop) -> int:
+    refused = sum(row.outcome == "refused" for row in drop.dealt.values())
+    return refused + sum(path not in drop.dealt for path in drop.present)

@@ -49,6 +49,7 @@ class Consultation:
 
     def __enter__(self) -> Self:
         self._recorder = Recorder.open(self._layout)
+        self.origin = self._recorder.origin
         try:
             self.actor, self.role = self._admit()
         except BaseException:
@@ -63,7 +64,7 @@ class Consultation:
         """Record a search and the items it found. Only then may they be shown."""
         self._record(
             consulted_search(
-                self._recorder.origin,
+                self.origin,
                 actor=self.actor.actor,
                 role=self.role,
                 terms=terms,
@@ -78,7 +79,7 @@ class Consultation:
         """Record that ``items`` are looked at, or with no items what ``links`` name. Only then may they be shown."""
         self._record(
             consulted_view(
-                self._recorder.origin,
+                self.origin,
                 command=self._command,
                 actor=self.actor.actor,
                 role=self.role,
@@ -97,7 +98,7 @@ class Consultation:
         rule = answer.refusal or NOT_REGISTERED
         self._record(
             access_denied(
-                self._recorder.origin,
+                self.origin,
                 command=self._command,
                 rule=rule,
                 uid=login.uid,

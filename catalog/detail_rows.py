@@ -39,6 +39,25 @@ def read_details(path: Path, identifier: str) -> ItemDetails | DropDetails:
         return item_details(connection, item_by_id(connection, found.key))
 
 
+def read_items(path: Path, identifiers: Sequence[str]) -> tuple[list[ItemDetails], list[str]]:
+    """Return everything about each item that is meant, those of a drop in its order, and the drops that were named.
+
+    An item that is meant twice is told once. Raises NotFoundError, CatalogueError.
+    """
+    items: dict[int, Item] = {}
+    drops: list[str] = []
+    with closing(database.connect_to_read(path)) as connection, database.declared_errors():
+        connection.execute("BEGIN")
+        for identifier in identifiers:
+            found = find_one(connection, identifier)
+            if found.kind == "drop":
+                drops.append(found.name)
+                items.update((item.item_id, item) for item in items_of_drop(connection, found.key))
+            else:
+                items[found.key] = item_by_id(connection, found.key)
+        return [item_details(connection, item) for item in items.values()], drops
+
+
 def item_details(connection: sqlite3.Connection, item: Item) -> ItemDetails:
     """Return everything the catalogue knows of ``item``."""
     analysis_id, analysis = _analysis(connection, item)

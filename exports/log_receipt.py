@@ -1,0 +1,130 @@
+"""The receipt of one item, for a stranger: its entry, the proofs, the keys, and how to check them by hand.
+
+A folder of six files. It holds what is open in the log and nothing else: no opening, no name, no path. ITEM is one
+arrival: bytes that arrived twice have two items, two entries and two receipts. `HOW-TO-CHECK.txt` is written last, so a
+folder without it was never finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from base import fsio
+from base.clock import format_time
+from base.errors import NotFoundError, RefusedError
+from base.escape import shown
+from hashing.checkpoint import Checkpoint, open_checkpoint
+from hashing.digest import Digest
+from hashing.receipt import policy_text
+from ledger.entry import Entry
+from ledger.layout import StoreLayout
+from ledger.proofs import prove_all
+from ledger.reader import LogReader
+from ledger.record import Recorder
+from ledger.seal import seal
+from ledger.trust import Trust, verify_signature
+
+_FILE_MODE = 0o644  # made to be given away; the folder is as private as the umask says
+_EXPLANATION = Path(__file__).with_name("how_to_check.txt")
+HOW_TO_CHECK = "HOW-TO-CHECK.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogReceipt:
+    """A receipt as it will be written: what it is about, and the content of each file."""
+
+    item: str
+    sha256: Digest
+    seq: int
+    checkpoint: Checkpoint
+    files: Mapping[str, bytes]  # in the order of writing
+
+
+def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
+    """Return the receipt of ``item``; seals the log first where the entry of the item is not sealed yet.
+
+    Raises: NotFoundError when nothing defines the item, LedgerError when a proof or a signature does not hold.
+    """
+    with LogReader(layout) as log:
+        entry, first, trust = definition_of(log, item), log.entry(0), log.trust
+        sealed = log.sealed().size > entry.seq
+    # The receipt carries entry 0, so its reader needs every signing key to be named there.
+    for signed in (entry, first):
+        verify_signature(signed, trust.recorder_keys)
+    if not sealed:
+        with Recorder.open(layout) as recorder:
+            seal(recorder)
+    proof, proof_of_first = prove_all(layout, [entry.seq, 0])
+    checkpoint = open_checkpoint(proof.checkpoint, trust.log_key)
+    return LogReceipt(
+        item=item,
+        sha256=entry.subjects[item],
+        seq=entry.seq,
+        checkpoint=checkpoint,
+        files={
+            "entry.json": entry.raw,
+            "receipt.tlog-proof": proof.encode(),
+            "entry-0.json": first.raw,
+            "entry-0.tlog-proof": proof_of_first.encode(),
+            "policy": policy_text(str(trust.log_key)).encode("ascii"),
+            HOW_TO_CHECK: _how_to_check(item, entry, checkpoint, trust).encode("ascii"),
+        },
+    )
+
+
+def definition_of(log: LogReader, item: str) -> Entry:
+    """Return the entry that made ``item`` a master. Raises NotFoundError when there is none."""
+    for seq in log.subject_entries(item):
+        entry = log.entry(seq)
+        if entry.type == "master.defined":
+            return entry
+    raise NotFoundError(f"{shown(item)} is not an item of this log: only items have a receipt of their own.")
+
+
+def refuse_used(target: Path, layout: StoreLayout) -> None:
+    """Raise RefusedError unless ``target`` is a new or empty directory outside the store. Nothing is changed."""
+    resolved = target.resolve()
+    if resolved.is_relative_to(layout.root.resolve()):
+        raise RefusedError(
+            f"{shown(str(target))} lies in the store, where only the recorder writes.",
+            next_step="Name a directory outside the store.",
+        )
+    if target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir()))):
+        raise RefusedError(
+            f"{shown(str(target))} is not an empty directory: a receipt is never mixed with other files.",
+            next_step="Name a new directory with -o DIR.",
+        )
+
+
+def write_log_receipt(receipt: LogReceipt, target: Path) -> None:
+    """Write the files of ``receipt`` into the new or empty directory ``target``, durably.
+
+    Raises DiskError when the disk refuses; what was written until then stays, without HOW-TO-CHECK.txt.
+    """
+    try:
+        fsio.make_directories(target)
+        for name, content in receipt.files.items():
+            fsio.put_file(target / name, content, mode=_FILE_MODE)
+    except OSError as error:
+        raise fsio.DiskError.from_os(error, f"the receipt can't be written to {shown(str(target))}") from error
+
+
+def _how_to_check(item: str, entry: Entry, checkpoint: Checkpoint, trust: Trust) -> str:
+    """Return the page for a stranger: what this receipt says, and the commands that are the same for every receipt."""
+    keyid = entry.envelope.signatures[0].keyid
+    about = [
+        ("item", item),
+        ("its file", f"SHA-256 {entry.subjects[item]}, {entry.facts['size_bytes']} bytes"),
+        ("log", trust.origin),
+        ("position", f"{entry.seq} (counted from 0) of {checkpoint.size} entries"),
+        ("recorded", f"{format_time(entry.recorded_at)}, by the recorder's clock: a claim"),
+        ("recorder key", keyid),
+        ("root", f"{checkpoint.root} (hex of the base64 in the checkpoint)"),
+        ("log key", str(trust.log_key)),
+    ]
+    title = f"How to check the receipt of {item}"
+    rows = "\n".join(f"  {name:<13} {value}" for name, value in about)
+    explanation = _EXPLANATION.read_text("ascii")
+    return f"{title}\n{'=' * len(title)}\nWhat it says; the steps below show it.\n\n{rows}\n\n{explanation}"

@@ -114,6 +114,11 @@ def overview(layout: StoreLayout) -> Overview:
     )
 
 
+def all_drops(layout: StoreLayout) -> list[DropStatus]:
+    """Return every drop that the recorder knows, those that have left their share first."""
+    return _intake(layout)[0]
+
+
 def drop_status(layout: StoreLayout, prefix: str) -> DropStatus:
     """Return the drop whose identifier begins with ``prefix``, or whose name is ``prefix``. Raises NotFoundError."""
     drops, _ = _intake(layout)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from base import fsio
 from base.errors import SurroundingsError
-from base.escape import shown
 from base.version import VERSION
 from hashing.checkpoint import Checkpoint
 from hashing.digest import Digest
@@ -19,7 +18,8 @@ from hashing.words import spoken_form
 from ingest.completion import Completed
 from ingest.drops import Drop
 from ingest.intake_db import IntakeDb, ReceiptRow
-from ingest.receipts import ReceiptState, candidate_names, html, text
+from ingest.receipt_names import Part, State, receipt_names
+from ingest.receipts import ReceiptState, html, text
 from ingest.share import ShareReader
 from ingest.share_facts import Found, Hashed, Kind, ReceiptFile, ReceiptRefused
 from ledger.layout import StoreLayout
@@ -99,26 +99,26 @@ class ReceiptDesk:
         wanted = {Digest.of(content) for content in files.values()}
         if kept and {row.sha256 for row in older} == wanted:
             return  # these very receipts lie in the share already
-        for extension, content in files.items():
-            if not self._write(drop.row.drop_id, candidate_names(state, extension), content):
+        for part, content in files.items():
+            if not self._write(drop.row.drop_id, _names(state, part), content):
                 return  # the share can't be written: the receipts stand in the store
         for row in older:
             self._take_away(row)
 
-    def _contents(self, state: ReceiptState, completed: Completed | None) -> dict[str, bytes]:
+    def _contents(self, state: ReceiptState, completed: Completed | None) -> dict[Part, bytes]:
         """Return the files of one receipt by their extension."""
-        files = {".html": html(state), ".txt": text(state)}
+        files = {Part.PAGE: html(state), Part.TEXT: text(state)}
         if completed is not None:
             with LogReader(self._layout) as log:
-                files[".entry.json"] = log.entry(completed.seq).raw
-            files[".tlog-proof"] = prove(self._layout, completed.seq).encode()
+                files[Part.ENTRY] = log.entry(completed.seq).raw
+            files[Part.PROOF] = prove(self._layout, completed.seq).encode()
         return files
 
-    def _keep(self, drop_id: str, state: ReceiptState, files: dict[str, bytes]) -> bool:
+    def _keep(self, drop_id: str, state: ReceiptState, files: dict[Part, bytes]) -> bool:
         """Put the receipt into the store; return whether exactly this one was there before."""
         folder = self._layout.receipts / drop_id
         fsio.make_directories(folder)
-        paths = {folder / f"{state.state}{extension}": content for extension, content in files.items()}
+        paths = {folder / f"{state.state}.{part}": content for part, content in files.items()}
         same = all(_holds(path, content) for path, content in paths.items())
         for path, content in paths.items():
             if not same:
@@ -156,6 +156,19 @@ class ReceiptDesk:
         self._rows.pop(row.temporary, None)
 
 
+def _names(state: ReceiptState, part: Part) -> list[bytes]:
+    return list(
+        receipt_names(
+            state.name,
+            state.state,
+            part,
+            drop_id=state.drop_id,
+            files_sealed=state.files_sealed,
+            files_seen=state.files_seen,
+        )
+    )
+
+
 def _with_file(row: ReceiptRow, file: ReceiptFile) -> ReceiptRow:
     return ReceiptRow(root=row.root, temporary=row.temporary, drop_id=row.drop_id, sha256=row.sha256, file=file)
 
@@ -171,21 +184,21 @@ def _receipt_state(drop: Drop, completed: Completed | None, *, vanished: bool) -
     tally = drop.tally()
     checkpoint: Checkpoint | None = None if completed is None else completed.checkpoint
     return ReceiptState(
-        drop=drop.row.drop_id,
+        drop_id=drop.row.drop_id,
         name=drop.row.name,
-        state=drop.row.state,
+        state=State(drop.row.state),
         files_seen=tally.files_seen,
         bytes_seen=tally.bytes_seen,
         files_sealed=tally.files_sealed,
         bytes_sealed=tally.bytes_sealed,
-        refused=tuple((shown(path), reason) for path, reason in tally.refused),
+        refused=tally.refused,
         problems=_problems(completed, vanished=vanished),
-        words=None if checkpoint is None else spoken_form(checkpoint.text()),
+        checkpoint_words=None if checkpoint is None else spoken_form(checkpoint.text()),
         checkpoint_size=None if checkpoint is None else checkpoint.size,
-        checkpoint_root=None if checkpoint is None else checkpoint.root,
+        checkpoint_root=None if checkpoint is None else checkpoint.root.hex,
         settled_by=drop.row.settled_by,
         source_manifest=drop.row.manifest,
-        version=VERSION,
+        software=f"strongroom {VERSION}",
     )
 
 

@@ -161,9 +161,9 @@ def _digest(value: object) -> Digest:
 
 
 def _catalogue_findings(layout: StoreLayout, result: Verification) -> list[Finding]:
-    from catalog.check import check
+    from catalog.check import check_catalogue
 
     if any(finding.exit_code == 21 for finding in result.log.findings):
         result.not_checked.append("The catalogue was not compared: the log it is made from is damaged.")
         return []
-    return check(layout)
+    return check_catalogue(layout)

@@ -33,7 +33,7 @@ from checker_sources import (
 )
 from checker_tree import Checkpoint, VerifierKey, parse_checkpoint, sha256
 
-__all__ = ["Acknowledged", "Checker", "Problem", "check_log"]
+__all__ = ["Acknowledged", "Checker", "Problem", "check_log", "codes"]
 
 
 def check_log(folder: Path, vkey: str) -> list[Problem]:
@@ -45,6 +45,11 @@ def check_log(folder: Path, vkey: str) -> list[Problem]:
         leaves = check_roots([("log/checkpoint", log.checkpoint)], log.entries, findings)
         check_tiles(log, {log.checkpoint.size}, log.entries, leaves, findings)
     return findings.problems
+
+
+def codes(problems: Iterable[Problem]) -> set[str]:
+    """Return which rules are broken."""
+    return {problem.code for problem in problems}
 
 
 class Checker:

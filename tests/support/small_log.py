@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 ORIGIN = "strongroom/4XH7K3M9QZV2D"
 LOG_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 RECORDER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(64, 96)))
+STRANGER = Ed25519PrivateKey.from_private_bytes(bytes(range(200, 232)))  # a key that signs nothing here
 ARRIVAL_KEY = bytes(range(100, 132))
 NO_ENTRY = "0" * 64
 SHARE, DROP_NAME = b"/srv/share", b"card seventeen"
@@ -65,6 +66,21 @@ def signed_checkpoint(text: bytes, key: Ed25519PrivateKey = LOG_KEY, name: str =
     return text + b"\n" + line.encode()
 
 
+LOG_SUBJECT = {"log": hex_digest(ORIGIN.encode())}
+
+
+def change(statement: dict[str, Any], member: str, value: object) -> None:
+    """Give a member of the predicate another value than it has."""
+    if statement["predicate"][member] == value:
+        raise AssertionError(f"{member} is already {value!r}: nothing would be tested")
+    statement["predicate"][member] = value
+
+
+def member(name: str, value: object) -> Edit:
+    """Return an edit that changes one member of the predicate."""
+    return lambda statement: change(statement, name, value)
+
+
 def tree_root(leaves: list[bytes]) -> bytes:
     """MTH of RFC 6962 over leaf hashes, by its definition."""
     if not leaves:
@@ -90,9 +106,11 @@ class SmallStore:
         columns = "commitment BLOB, seq INTEGER, type TEXT, member TEXT, class TEXT, text TEXT"
         self.sql("openings.db", f"CREATE TABLE opening ({columns})")
 
-    def sql(self, database: str, statement: str, *values: object) -> None:
+    def sql(self, database: str, statement: str, *values: object) -> int:
+        """Run one statement and return how many rows it touched."""
         with closing(sqlite3.connect(self.root / "private" / database)) as connection, connection:
-            connection.execute(statement, values)
+            connection.execute("PRAGMA synchronous = OFF")
+            return connection.execute(statement, values).rowcount
 
     def add_object(self, folder: str, data: bytes) -> str:
         name = hex_digest(data)
@@ -202,17 +220,16 @@ def envelope(payload: bytes, key: Ed25519PrivateKey = RECORDER_KEY) -> bytes:
     return dumps({"payload": base64_text(payload), "payloadType": kind, "signatures": [line]})
 
 
+def key_facts(key: Ed25519PrivateKey) -> dict[str, object]:
+    return {"algorithm": "ed25519", "keyid": hex_digest(spki_of(key)), "spki": base64_text(spki_of(key))}
+
+
 def opened_facts() -> dict[str, object]:
-    key = {
-        "algorithm": "ed25519",
-        "keyid": hex_digest(spki_of(RECORDER_KEY)),
-        "spki": base64_text(spki_of(RECORDER_KEY)),
-    }
     return {
         "format": "draft",
         "origin": ORIGIN,
         "log_vkey": vkey_of(LOG_KEY),
-        "recorder_keys": [key],
+        "recorder_keys": [key_facts(RECORDER_KEY)],
         "root_keys": None,
         "root_threshold": 0,
         "predecessor": None,
@@ -220,7 +237,7 @@ def opened_facts() -> dict[str, object]:
 
 
 def open_log(store: SmallStore) -> None:
-    store.record("log.opened", {"log": hex_digest(ORIGIN.encode())}, facts=opened_facts(), values={"reason": None})
+    store.record("log.opened", LOG_SUBJECT, facts=opened_facts(), values={"reason": None})
 
 
 def receive_drop(store: SmallStore) -> None:

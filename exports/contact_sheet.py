@@ -270,7 +270,7 @@ def _picture(section: int, picture: Keyframe, details: ItemDetails, book: _Pictu
     start_us = details.item.device_start_us
     clock = None if start_us is None or picture.time_us is None else time_text(start_us + picture.time_us)
     frame = "" if picture.frame is None else f"frame {picture.frame:,}"
-    stamp = "" if picture.pts is None else f"pts {picture.pts} x {picture.time_base} s"
+    stamp = "" if picture.pts is None else f"pts {picture.pts} x {picture.time_base}"
     return _Picture(
         anchor=f"picture-{section}-{picture.number}",
         source=book.address(picture.sha256),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +18,11 @@ from pathlib import Path
 from base.clock import format_time
 from catalog.bring_forward import bring_forward
 from catalog.rebuild import rebuild
-from hashing.digest import Digest
+from hashing.digest import ZERO_DIGEST, Digest
 from hashing.strict_json import Json, canonical_document
-from ledger.actors import Login
+from ledger.actors import Login, current_login
 from ledger.arrivals import Arrival, Refusal
+from ledger.entry import Chance, Place, Software, build_entry, parse_entry
 from ledger.events.analysis import analysis_completed, analysis_failed
 from ledger.events.drop import ManifestLine, drop_completed, drop_received
 from ledger.events.event import Event
@@ -28,6 +30,7 @@ from ledger.events.item import SourceStat
 from ledger.founding import found_store
 from ledger.identifiers import new_event_id, new_identifier
 from ledger.layout import StoreLayout
+from ledger.openings import OpenedEntry, open_entry
 from ledger.record import Recorder
 from ledger.seal import seal
 from vault.local import LocalStore
@@ -177,11 +180,35 @@ class FootageStore:
         bring_forward(self.layout)
 
 
+class _Signer:
+    """A signer whose signatures nobody checks."""
+
+    keyid = "00" * 32
+
+    def sign(self, message: bytes) -> bytes:
+        return bytes(64)
+
+
+def opened(event: Event, *, seq: int = 7, prev: Digest = ZERO_DIGEST, at: datetime = NOON) -> OpenedEntry:
+    """Return ``event`` as it would be read from a log at ``seq``, all openings at hand. Its signature is worthless."""
+    place = Place(
+        log=ORIGIN,
+        seq=seq,
+        prev=prev,
+        recorded_at=at,
+        clock=None,
+        software=Software(name="strongroom", version="0", build=None),
+    )
+    chance = Chance(salt=lambda: bytes(16), shuffle=lambda _: None)
+    built = build_entry(event, place=place, heads={}, signer=_Signer(), chance=chance)
+    return open_entry(parse_entry(built.raw), {opening.commitment: opening.text for opening in built.openings})
+
+
 @contextmanager
 def footage_store(root: Path, *, uid: int | None = None) -> Iterator[FootageStore]:
     """Make a store whose first registered person is the login user who runs the test."""
     layout = StoreLayout(root)
-    login = Login(uid=os.getuid() if uid is None else uid, user="tester")
+    login = Login(uid=current_login(os.getuid()).uid if uid is None else uid, user="tester")
     found_store(layout, origin=ORIGIN, settings="", login=login)
     rebuild(layout)
     with Recorder.open(layout) as recorder:
@@ -217,3 +244,35 @@ def result_document(duration: timedelta, tier: int, pictures: Sequence[bytes]) -
         "cuts": [],
         "findings": [],
     }
+
+
+def fill(store: FootageStore) -> None:
+    """Let everything happen that a catalogue has to tell: twice analysed, failed, split, refused, named strangely."""
+    metadata: list[Json] = [
+        {"source": "x", "key": str(n), "value": f"v{n}", "sensitive": n % 2 == 1} for n in range(300)
+    ]
+    first, second = store.drop(b"card-a"), store.drop(b"\xff\n\x1b[2J")
+    items = [store.item(first, b"DCIM/%d.mp4" % number) for number in range(3)]
+    other = store.item(second, b"", content=b"footage 1")  # the same bytes once more, and a drop of one file
+    store.refuse(first, b"link")
+    store.fail(items[0], first)
+    store.analyse(items[0], first, metadata=metadata)
+    store.analyse(items[0], first, tier=2, pictures=(JPEG, JPEG + b"2"), start=NOON + timedelta(hours=1))
+    store.analyse(items[0], first, tier=1, start=None)  # a shallow look after a deep one changes nothing
+    store.analyse(items[1], first, start=None, media_type="text/plain")
+    store.fail(other, second)
+    store.complete(first, items, refused=1)
+    store.complete(second, [other])
+    store.complete(first, items, refused=2)
+    store.seal()
+
+
+def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Return every row of every table of a catalogue, but when its migrations ran."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [
+            name
+            for (name,) in connection.execute("SELECT name FROM pragma_table_list WHERE type IN ('table', 'virtual')")
+            if not name.startswith(("sqlite_", "_sqlite"))
+        ]
+        return {table: sorted(connection.execute(f'SELECT * FROM "{table}"'), key=repr) for table in tables}

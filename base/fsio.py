@@ -15,6 +15,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,15 @@ _NEXT_STEPS = {
     errno.EACCES: "Give the service account the right to this file, then start again.",
     errno.EMFILE: "Raise the limit of open files (`ulimit -n`), then start again.",
 }
+
+
+@contextlib.contextmanager
+def declared_errors(what: str) -> Iterator[None]:
+    """Turn whatever the operating system refuses inside a with block into a DiskError that says ``what`` was done."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskError.from_os(error, what) from error
 
 
 # ---------------------------------------------------------------------------------------------------- directories
@@ -183,7 +193,12 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """
     with directory(path.parent) as parent:
         temporary = _write_temporary(data, mode, parent)
-        rename(temporary, path.name, source_fd=parent, target_fd=parent)
+        try:
+            rename(temporary, path.name, source_fd=parent, target_fd=parent)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=parent)
+            raise
         sync(parent)
 
 
@@ -211,8 +226,20 @@ def put_file_unsynced(name: str, data: bytes, *, dir_fd: int, mode: int = 0o600)
         remove(temporary, dir_fd=dir_fd)
 
 
+_TEMPORARY_PREFIX = ".tmp-"
+_TEMPORARY = re.compile(rf"{re.escape(_TEMPORARY_PREFIX)}[0-9a-f]{{16}}", re.ASCII)
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file name is one under which this module writes a file before it gets its own.
+
+    Such a file is left behind only by a crash, and nothing was ever read from it.
+    """
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def _write_temporary(data: bytes, mode: int, dir_fd: int) -> str:
-    name = f".tmp-{secrets.token_hex(8)}"
+    name = f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     descriptor = create(name, dir_fd=dir_fd)
     try:
         write_all(descriptor, data)
@@ -255,7 +282,7 @@ class Lock:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             owner = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
             os.close(descriptor)
             raise BusyError(

@@ -61,11 +61,21 @@ def build_statement(
 
 
 def parse_entry_statement(payload: bytes) -> Statement:
-    """Return the statement in the payload of a log entry. Raises StatementError unless its JSON is canonical."""
+    """Return the statement in the payload of a log entry.
+
+    Raises: StatementError unless its JSON is canonical and has exactly the members of an entry: what a reader drops
+    could not be written again as it was.
+    """
     try:
-        return read_statement(parse_canonical(payload))
+        value = parse_canonical(payload)
     except StrictJsonError as err:
         raise StatementError(f"not the statement of an entry: {err}") from err
+    statement = read_statement(value)
+    match value:
+        case {"_type": _, "subject": list(subjects), "predicateType": _, "predicate": dict(), **rest} if not rest:
+            if all(isinstance(subject, dict) and set(subject) == {"name", "digest"} for subject in subjects):
+                return statement
+    raise StatementError("not the statement of an entry: members are missing, or do not belong there")
 
 
 def parse_statement(payload: bytes, *, max_bytes: int = MAX_ENTRY_BYTES) -> Statement:

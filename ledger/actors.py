@@ -62,7 +62,7 @@ def login_of(uid: int) -> Login:
     """Return the login user with this number; the name is None where the machine does not know it."""
     try:
         return Login(uid=uid, user=pwd.getpwuid(uid).pw_name)
-    except KeyError:
+    except (KeyError, OverflowError):  # a number that no machine has
         return Login(uid=uid, user=None)
 
 

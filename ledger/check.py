@@ -20,8 +20,8 @@ from ledger.check_tiles import RecomputedTree, check_nothing_else, check_tiles, 
 from ledger.entry import Entry
 from ledger.layout import StoreLayout
 from ledger.openings import open_entry, texts_of
+from ledger.published import log_key
 from ledger.record import read_fact
-from ledger.recovery import log_key
 from ledger.tile_files import read_tile
 from ledger.verdict import LogVerdict
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from base.clock import format_time, parse_time
-from base.errors import LedgerError
+from base.errors import EvidenceError, LedgerError
 from hashing.commitment import commitment, make_opening
 from hashing.digest import ZERO_DIGEST, Digest
 from hashing.dsse import Envelope, encode_envelope, pae, parse_entry_envelope
@@ -20,12 +20,13 @@ from hashing.statement import Statement, build_statement, parse_entry_statement
 from hashing.strict_json import Json, canonical
 from hashing.tiles import MAX_ENTRY_BYTES
 from ledger.events import EVENT_TYPES
-from ledger.events.event import Event
-from ledger.events.vocabulary import EventRuleError, OpeningClass
-from ledger.identifiers import EVENT_ID
+from ledger.events.event import MAX_LISTED, MAX_SUBJECTS, Event
+from ledger.events.vocabulary import CODE, EventRuleError, OpeningClass
+from ledger.identifiers import EVENT_ID, IDENTIFIER, REGISTERED_KINDS, kind_of
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 PREDICATE_TYPE = "https://strongroom.example/custody-event/draft"
+CLOCK_STATES = ("synchronised", "unsynchronised")
 _PLACE_MEMBERS = {"log", "seq", "prev", "event", "subject_prev", "recorded_at", "clock", "role", "software", "drop"}
 _MEMBERS = _PLACE_MEMBERS | {"type", "facts", "commitments", "endorsements", "corrects"}
 
@@ -207,18 +208,18 @@ def parse_entry(raw: bytes) -> Entry:
     if predicate is None or set(predicate) != _MEMBERS:
         raise EntryFormatError("an entry whose predicate has other members than the format names")
     try:
-        return _entry(raw, envelope, statement, predicate)
-    except (TypeError, ValueError, KeyError, AttributeError, LedgerError) as error:
+        entry = _entry(raw, envelope, statement, predicate)
+        _check_subjects(entry, statement)
+        _check_form(entry, predicate)
+        if entry.known:
+            _check_schema(entry, predicate)
+    except (TypeError, ValueError, KeyError, EvidenceError) as error:
         raise EntryFormatError(f"an entry with a member of the wrong form: {error}") from error
+    return entry
 
 
 def _entry(raw: bytes, envelope: Envelope, statement: Statement, predicate: Mapping[str, Json]) -> Entry:
-    subjects = {subject.name: Digest.parse(subject.digest["sha256"]) for subject in statement.subjects}
-    names = [subject.name for subject in statement.subjects]
-    if names != sorted(names) or len(set(names)) != len(names):
-        raise EntryFormatError("subjects that do not ascend by name")
-    event_type = EVENT_TYPES.get(_text(predicate["type"]))
-    entry = Entry(
+    return Entry(
         seq=_integer(predicate["seq"]),
         raw=raw,
         digest=Digest.of(raw),
@@ -227,7 +228,7 @@ def _entry(raw: bytes, envelope: Envelope, statement: Statement, predicate: Mapp
         log=_text(predicate["log"]),
         event=_text(predicate["event"]),
         prev=Digest.parse(_text(predicate["prev"])),
-        subjects=subjects,
+        subjects={subject.name: Digest.parse(subject.digest["sha256"]) for subject in statement.subjects},
         subject_prev=_subject_heads(predicate["subject_prev"]),
         recorded_at=parse_time(_text(predicate["recorded_at"])),
         clock=_optional_text(predicate["clock"]),
@@ -236,19 +237,65 @@ def _entry(raw: bytes, envelope: Envelope, statement: Statement, predicate: Mapp
         drop=_optional_text(predicate["drop"]),
         facts={} if predicate["facts"] is None else _object(predicate["facts"]),
         commitments=_commitments(predicate["commitments"]),
-        known=event_type is not None,
+        known=_text(predicate["type"]) in EVENT_TYPES,
     )
-    if set(entry.subject_prev) != set(subjects):
+
+
+def _check_subjects(entry: Entry, statement: Statement) -> None:
+    names = [subject.name for subject in statement.subjects]
+    if names != sorted(set(names)) or len(names) > MAX_SUBJECTS:
+        raise EntryFormatError(f"subjects that do not ascend by name, or more than {MAX_SUBJECTS}")
+    if set(entry.subject_prev) != set(names):
         raise EntryFormatError("subject_prev names other subjects than the statement")
-    if not EVENT_ID.fullmatch(entry.event):
-        raise EntryFormatError("an event identifier of another form")
-    if event_type is not None:
-        _check_schema(entry)
-    return entry
+    for name, digest in entry.subjects.items():
+        kind = kind_of(name)
+        if name != "log" and (kind == "log" or not IDENTIFIER.fullmatch(name)):
+            raise EntryFormatError(f"{name} can't be a subject")
+        # The log and a registered thing have no content of their own: the digest is that of what they are called.
+        called = entry.log if name == "log" else name
+        if kind in {"log", *REGISTERED_KINDS} and digest != Digest.of(called.encode()):
+            raise EntryFormatError(f"the digest of {name} is not that of its name")
 
 
-def _check_schema(entry: Entry) -> None:
+def _check_form(entry: Entry, predicate: Mapping[str, Json]) -> None:
+    """Check what the format says of every entry, whatever its type."""
+    software, endorsements, corrects = entry.software, predicate["endorsements"], predicate["corrects"]
+    sound = {
+        "event": EVENT_ID.fullmatch(entry.event) is not None,
+        "clock": entry.clock is None or entry.clock in CLOCK_STATES,
+        "role": entry.role is None or CODE.fullmatch(entry.role) is not None,
+        "drop": entry.drop is None or (kind_of(entry.drop) == "drop" and IDENTIFIER.fullmatch(entry.drop) is not None),
+        "software": set(software) == {"name", "version", "build"} and _is_software(software),
+        "endorsements": endorsements is None or _is_endorsements(_object(endorsements)),
+        "corrects": corrects is None or _is_reference(_object(corrects)),
+        "commitments": sum(len(one) for one in entry.commitments.values() if isinstance(one, tuple)) <= MAX_LISTED,
+    }
+    wrong = sorted(name for name, holds in sound.items() if not holds)
+    if wrong:
+        raise EntryFormatError(f"not what the format says: {', '.join(wrong)}")
+
+
+def _is_software(value: Mapping[str, Json]) -> bool:
+    _text(value["name"]), _text(value["version"])
+    return value["build"] is None or Digest.parse(_text(value["build"])) is not None
+
+
+def _is_endorsements(value: Mapping[str, Json]) -> bool:
+    Digest.parse(_text(value["commitment"]))
+    return set(value) == {"count", "commitment"} and _integer(value["count"]) > 0
+
+
+def _is_reference(value: Mapping[str, Json]) -> bool:
+    _text(value["log"]), _integer(value["seq"]), Digest.parse(_text(value["entry"]))
+    return set(value) == {"log", "seq", "entry"}
+
+
+def _check_schema(entry: Entry, predicate: Mapping[str, Json]) -> None:
     event_type = EVENT_TYPES[entry.type]
+    if not {kind_of(name) for name in entry.subjects} <= set(event_type.subjects):
+        raise EntryFormatError(f"{entry.type} with a subject of another kind than {', '.join(event_type.subjects)}")
+    if predicate["endorsements"] is not None or (predicate["corrects"] is not None and not event_type.correctable):
+        raise EntryFormatError(f"{entry.type} is neither endorsed nor corrected in this way")
     if set(entry.facts) != set(event_type.all_facts) or set(entry.commitments) != set(event_type.all_committed):
         raise EntryFormatError(f"{entry.type} with other members than its schema has")
     for name, fact in event_type.all_facts.items():

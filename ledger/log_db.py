@@ -161,23 +161,25 @@ def _check_version(connection: sqlite3.Connection) -> None:
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Run a with block as one write transaction over both databases, durable when it ends. Waits at most 30 s."""
+    deadline = time.monotonic() + BUSY_WAIT_S
     with declared_errors():
-        _begin(connection)
+        _execute_patiently(connection, "BEGIN IMMEDIATE", deadline)
     try:
         with declared_errors():
             yield
-            connection.execute("COMMIT")
+            # A reader holds up a commit too; SQLite keeps the transaction, and the commit may be tried again.
+            _execute_patiently(connection, "COMMIT", deadline)
     except BaseException:
-        if connection.in_transaction:
+        # After some errors SQLite has rolled back by itself; a rollback that fails must not hide why.
+        with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
 
 
-def _begin(connection: sqlite3.Connection) -> None:
-    deadline = time.monotonic() + BUSY_WAIT_S
+def _execute_patiently(connection: sqlite3.Connection, statement: str, deadline: float) -> None:
     while True:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(statement)
         except sqlite3.OperationalError as error:
             if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
@@ -221,6 +223,6 @@ def _primary_code(error: sqlite3.Error) -> int:
 
 
 def drop_cached_pages(path: Path) -> None:
-    """Let the next read of a database come from the disk and not from memory."""
-    with open(path, "rb") as file:
+    """Let the next read of a database come from the disk and not from memory; a missing one is left to `connect`."""
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         fsio.drop_cache(file.fileno())

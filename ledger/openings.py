@@ -16,7 +16,10 @@ from base.errors import LedgerError
 from hashing.commitment import commitment, parse_opening
 from hashing.digest import Digest
 from hashing.strict_json import Json
+from ledger import log_db
 from ledger.entry import Entry
+
+DIGEST_BYTES = 32
 
 
 class OpeningMismatchError(LedgerError):
@@ -63,11 +66,18 @@ def opened_value(event: str, member: str, digest: Digest, text: str) -> Json:
 
 
 def texts_of(connection: sqlite3.Connection, start: int, stop: int) -> dict[int, dict[Digest, str]]:
-    """Return the opening texts of the entries from ``start`` up to ``stop``, by position and commitment."""
+    """Return the opening texts of the entries from ``start`` up to ``stop``, by position and commitment.
+
+    Raises: OpeningMismatchError for a row that is kept for no commitment at all.
+    """
     texts: dict[int, dict[Digest, str]] = {}
-    for seq, digest, text in connection.execute(
-        "SELECT seq, commitment, text FROM openings.opening WHERE seq >= ? AND seq < ?", (start, stop)
-    ):
+    with log_db.declared_errors():
+        rows = connection.execute(
+            "SELECT seq, commitment, text FROM openings.opening WHERE seq >= ? AND seq < ?", (start, stop)
+        ).fetchall()
+    for seq, digest, text in rows:
+        if len(digest) != DIGEST_BYTES:
+            raise OpeningMismatchError(f"an opening of entry {seq} is kept for something that is no commitment.")
         texts.setdefault(seq, {})[Digest(digest)] = text
     return texts
 

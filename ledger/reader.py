@@ -12,17 +12,21 @@ from typing import Self
 
 from base.errors import LedgerError, NotFoundError
 from hashing.checkpoint import Checkpoint
+from hashing.commitment import SALT_BYTES, make_opening, parse_opening
 from hashing.digest import Digest
 from ledger import log_db
 from ledger.entry import Entry, parse_entry
+from ledger.events import EVENT_TYPES
 from ledger.identifiers import kind_of
 from ledger.layout import StoreLayout
 from ledger.openings import OpenedEntry, open_entry, texts_of
+from ledger.published import Sealed, newest_checkpoint
 from ledger.record import read_fact
-from ledger.seal import Sealed, newest_checkpoint
 from ledger.trust import Trust, trust_of
 
 PAGE = 512
+# What the service did by itself has null there, and most entries are of that kind: they are told by their length.
+_NOBODY_CHARACTERS = len(make_opening(salt=bytes(SALT_BYTES), event=f"event_{'0' * 32}", member="actor", value=None))
 
 
 class LogReader:
@@ -85,6 +89,27 @@ class LogReader:
     def subject_entries(self, name: str) -> list[int]:
         """Return the positions of the entries that have ``name`` as a subject, ascending."""
         return [row[0] for row in self._fetch("SELECT seq FROM main.subject WHERE name = ? ORDER BY seq", name)]
+
+    def drop_entries(self, drop: str) -> list[int]:
+        """Return the positions of the entries that name ``drop``, or that have it as a subject, ascending."""
+        rows = self._fetch(
+            "SELECT seq FROM main.subject WHERE name = ?1 UNION "
+            "SELECT s.seq FROM openings.arrival a JOIN main.subject s ON s.name = a.item WHERE a.drop_id = ?1 "
+            "ORDER BY seq",
+            drop,
+        )
+        # An item of the drop has entries that do not name the drop: who looked at it, for one.
+        return [seq for (seq,) in rows if drop in ((entry := self.entry(seq)).drop, *entry.subjects)]
+
+    def acts_of(self, actor: str) -> list[int]:
+        """Return the positions of what ``actor`` did, ascending; an entry whose opening is gone is missing."""
+        marks = ", ".join("?" * len(EVENT_TYPES))
+        rows = self._fetch(
+            f"SELECT seq, text FROM openings.opening WHERE type IN ({marks}) AND member = 'actor' AND length(text) > ?",
+            *EVENT_TYPES,
+            _NOBODY_CHARACTERS,
+        )
+        return sorted(seq for seq, text in rows if parse_opening(text).value == actor)
 
     def types(self, start: int, stop: int) -> set[str]:
         """Return the event types that occur from ``start`` up to ``stop``."""

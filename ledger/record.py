@@ -26,6 +26,7 @@ from ledger.events.log import clock_anomaly, software_updated
 from ledger.keys.file import RECORDER_KEY, FileSigner, load_key
 from ledger.layout import StoreLayout
 from ledger.openings import bytes_of
+from ledger.published import check_published, log_key
 from ledger.software import this_software
 from ledger.trust import verify_signature
 
@@ -63,13 +64,22 @@ class Recorder:
         self.signer = signer
         self.origin = origin
         self.own_digests: dict[int, Digest] = {}  # what this process wrote and has not yet seen sealed
-        self._arrival_keys: dict[str, bytes] = {}
+        self.arrival_keys: dict[str, bytes] = {}  # of drops met so far
 
     @classmethod
     def open(cls, layout: StoreLayout) -> Self:
-        """Open a store's log for recording. Raises NotFoundError for a missing key, LedgerError for a missing log."""
+        """Open a store's log for recording.
+
+        Raises: NotFoundError for a missing key, LedgerError for a missing log, RolledBackError for one that was put
+        back: whatever were recorded there would begin a second history.
+        """
         connection = log_db.connect(layout)
-        return cls(layout, connection, load_key(layout.keys / RECORDER_KEY), read_fact(connection, "origin"))
+        try:
+            check_published(layout, connection, log_key(connection))
+            return cls(layout, connection, load_key(layout.keys / RECORDER_KEY), read_fact(connection, "origin"))
+        except BaseException:
+            connection.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +103,7 @@ class Recorder:
             batch.write()
             reach("record.commit")
         self.own_digests.update((built.seq, built.digest) for built in batch.built)
-        self._arrival_keys.update(batch.arrivals.keys)
+        self.arrival_keys.update(batch.arrivals.keys)
         return recorded
 
     def end(self) -> tuple[int, Digest]:
@@ -113,7 +123,8 @@ class _Batch:
         self._software = this_software()
         self._heads: dict[str, SubjectHead] = {}
         self._rows: list[tuple[int, ArrivalRow]] = []
-        self.arrivals = ArrivalIndex(self._connection, keys=recorder._arrival_keys)
+        # A copy: a key whose drop.received is rolled back must not stay known.
+        self.arrivals = ArrivalIndex(self._connection, keys=dict(recorder.arrival_keys))
         self.built: list[BuiltEntry] = []
         self._by_event: dict[str, BuiltEntry] = {}
         head = _read_head(self._connection)
@@ -167,7 +178,8 @@ class _Batch:
             return None
         entry = parse_entry(row[1])
         verify_signature(entry, {self._recorder.signer.keyid: self._recorder.signer.public})
-        same = entry.drop == event.drop and entry.type == event.type.name
+        same = (entry.seq, entry.event, entry.drop) == (row[0], event.event, event.drop)
+        same = same and entry.type == event.type.name
         if not same or set(entry.subjects.values()) != set(event.subjects.values()):
             raise LedgerError(f"entry {row[0]} has the event of another arrival: {event.event}.")
         return Recorded(seq=row[0], digest=entry.digest, event=entry.event, subjects=tuple(entry.subjects), fresh=False)

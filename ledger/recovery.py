@@ -8,32 +8,33 @@ Source: docs/reference/custody-log.md, section 6, "Start".
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from base import fsio
 from base.errors import LedgerError, NotFoundError, RefusedError
-from hashing.checkpoint import Checkpoint, open_checkpoint
-from hashing.merkle import leaf_hash, tree_root
-from hashing.note import MAX_NOTE_BYTES, Verifier
-from hashing.tiles import ENTRIES, TILE_WIDTH, TileMissingError, TileRef, TileSubtrees, bundles_for, grow, read_entries
+from hashing.checkpoint import Checkpoint
+from hashing.merkle import inclusion_proof, leaf_hash, tree_root, verify_inclusion
+from hashing.tiles import (
+    ENTRIES,
+    TILE_WIDTH,
+    TileMissingError,
+    TileRef,
+    TileSubtrees,
+    bundles_for,
+    grow,
+    read_entries,
+    read_hashes,
+)
 from ledger import log_db
-from ledger.entry import parse_entry
 from ledger.events.log import config_changed
 from ledger.layout import StoreLayout
 from ledger.machine import machine_binding
+from ledger.published import RolledBackError, log_key, publish_again
 from ledger.record import Recorder, read_fact
-from ledger.seal import Sealed, newest_checkpoint, seal
+from ledger.seal import seal_lock, seal_locked
 from ledger.tile_files import put_files, read_tile
-from ledger.trust import trust_of
 
-
-class RolledBackError(LedgerError):
-    """The store was put back to an earlier state."""
-
-    next_step = "Keep the store as it is and call the custodian: only a successor log may go on."
-
-
-class ForkedError(LedgerError):
-    """Two histories of one log exist."""
+_LOCK_WAIT_S = 30.0
 
 
 class MovedError(RefusedError):
@@ -57,13 +58,13 @@ def start(layout: StoreLayout, *, accept_move: bool = False) -> Recorder:
     recorder = Recorder.open(layout)
     try:
         _check_databases(recorder.connection)
-        _remove_stale_super_journals(recorder)
-        key = log_key(recorder.connection)
-        sealed = newest_checkpoint(recorder.connection, key)
-        _check_published(layout, key, sealed)
-        _check_right_edge(recorder, sealed.checkpoint)
-        _check_binding(recorder, accept_move=accept_move)
-        seal(recorder)
+        # Under the lock, so that no other process seals between two looks at the same log.
+        with seal_lock(recorder, _LOCK_WAIT_S), fsio.declared_errors("starting to record"):
+            _remove_leftovers(recorder)
+            sealed = publish_again(layout, recorder.connection, log_key(recorder.connection))
+            _check_right_edge(recorder, sealed.checkpoint)
+            _check_binding(recorder, accept_move=accept_move)
+            seal_locked(recorder)
     except BaseException:
         recorder.close()
         raise
@@ -77,15 +78,6 @@ def check_complete(layout: StoreLayout) -> None:
             f"{layout.root} is not a store, or one that was never finished.",
             next_step="Make one with `strongroom init DIR`, or name the store with --store.",
         )
-
-
-def log_key(connection: sqlite3.Connection) -> Verifier:
-    """Return the verifier key of the log, as its first entry names it. Raises LedgerError for a log without one."""
-    with log_db.declared_errors():
-        row = connection.execute("SELECT raw FROM main.entry WHERE seq = 0").fetchone()
-    if row is None:
-        raise LedgerError("the log has no first entry: it was never finished, or was emptied.")
-    return trust_of(parse_entry(row[0])).log_key
 
 
 def _check_databases(connection: sqlite3.Connection) -> None:
@@ -102,6 +94,15 @@ def _check_databases(connection: sqlite3.Connection) -> None:
         raise RolledBackError(
             f"{above} openings belong to entries that are not in log.db: it was put back to an earlier state."
         )
+
+
+def _remove_leftovers(recorder: Recorder) -> None:
+    """Remove what a crash in the middle of writing leaves: nothing ever read from it or names it."""
+    for folder in (recorder.layout.log, recorder.layout.keys):
+        for path in sorted(folder.rglob(".*")):
+            if fsio.is_temporary(path.name):
+                fsio.remove(path)
+    _remove_stale_super_journals(recorder)
 
 
 def _remove_stale_super_journals(recorder: Recorder) -> None:
@@ -123,26 +124,11 @@ def _remove_stale_super_journals(recorder: Recorder) -> None:
             recorder.connection.execute("ROLLBACK")
 
 
-def _check_published(layout: StoreLayout, key: Verifier, sealed: Sealed) -> None:
-    """Compare the published checkpoint with the committed one; publish again what a crash kept back."""
-    committed = sealed.checkpoint
-    try:
-        published = open_checkpoint(fsio.read_file(layout.checkpoint, max_bytes=MAX_NOTE_BYTES), key)
-    except FileNotFoundError:
-        published = None
-    if published is not None and published.size > committed.size:
-        raise RolledBackError(
-            f"the published checkpoint covers {published.size} entries, the database only {committed.size}: "
-            "it was put back to an earlier state."
-        )
-    if published is not None and published.size == committed.size and published.root != committed.root:
-        raise ForkedError(f"two different checkpoints of size {committed.size} are signed by this log.")
-    if published is None or published.size < committed.size:
-        fsio.replace_file(layout.checkpoint, sealed.note, mode=0o444)
-
-
 def _check_right_edge(recorder: Recorder, committed: Checkpoint) -> None:
-    """Demand that the newest tiles give the committed root; make missing ones again from the entries."""
+    """Demand that the tiles give the committed root, over the entries of the last bundle and over the first entry.
+
+    Missing files are made again from the entries.
+    """
     if committed.size == 0:
         return
 
@@ -150,17 +136,31 @@ def _check_right_edge(recorder: Recorder, committed: Checkpoint) -> None:
         return read_tile(recorder.layout.log, ref)
 
     try:
-        root = tree_root(committed.size, TileSubtrees(read, committed.size))
-        last = (committed.size - 1) // TILE_WIDTH
-        read_entries(TileRef(ENTRIES, last, committed.size - last * TILE_WIDTH), read)
+        root = _root_of_tiles(recorder, committed.size, read)
     except TileMissingError:
-        root = _rebuild_tiles(recorder, committed)
+        _rebuild_tiles(recorder, committed)
+        root = _root_of_tiles(recorder, committed.size, read)
     if root != committed.root.raw:
         raise LedgerError(f"the tiles of the log do not give the root of its checkpoint of size {committed.size}.")
 
 
-def _rebuild_tiles(recorder: Recorder, committed: Checkpoint) -> bytes:
-    """Write every missing tile of the committed log again from its entries; return the root they give."""
+def _root_of_tiles(recorder: Recorder, size: int, read: Callable[[TileRef], bytes]) -> bytes:
+    """Return the root that the tiles give, after the first entry and the last bundle were found to be under it."""
+    subtrees = TileSubtrees(read, size)
+    root = tree_root(size, subtrees)
+    # The first entry names the keys: from here on it is believed because it is under the root.
+    (first,) = recorder.connection.execute("SELECT raw FROM main.entry WHERE seq = 0").fetchone()
+    verify_inclusion(leaf_hash(first), 0, size, inclusion_proof(0, size, subtrees), root)
+    # The next seal widens the last bundle: whatever stands there would be published again.
+    last, before = divmod(size - 1, TILE_WIDTH)
+    entries = read_entries(TileRef(ENTRIES, last, before + 1), read)
+    if list(map(leaf_hash, entries)) != read_hashes(TileRef(0, last, before + 1), read):
+        raise LedgerError(f"log/{TileRef(ENTRIES, last, before + 1).path} holds other entries than were sealed.")
+    return root
+
+
+def _rebuild_tiles(recorder: Recorder, committed: Checkpoint) -> None:
+    """Write every missing tile of the committed log again from its entries, if these are what was sealed."""
     with log_db.declared_errors():
         entries = [
             row[0]
@@ -174,9 +174,9 @@ def _rebuild_tiles(recorder: Recorder, committed: Checkpoint) -> bytes:
 
     tiles = grow(0, [leaf_hash(entry) for entry in entries], nothing)
     root = tree_root(committed.size, TileSubtrees(tiles.__getitem__, committed.size))
-    if root == committed.root.raw:  # otherwise the entries are not those that were sealed: write nothing
-        put_files(recorder.layout.log, {**bundles_for(0, entries, nothing), **tiles})
-    return root
+    if root != committed.root.raw:  # then nothing is written
+        raise LedgerError(f"the entries in log.db do not give the root of the checkpoint of size {committed.size}.")
+    put_files(recorder.layout.log, {**bundles_for(0, entries, nothing), **tiles})
 
 
 def _check_binding(recorder: Recorder, *, accept_move: bool) -> None:

@@ -8,23 +8,22 @@ those of docs/reference/custody-log.md, section 6. The commit point is the row i
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from base import fsio
 from base.errors import BusyError, LedgerError
 from base.failpoints import reach
-from hashing.checkpoint import Checkpoint, open_checkpoint
+from hashing.checkpoint import Checkpoint
 from hashing.digest import ZERO_DIGEST, Digest
-from hashing.merkle import EMPTY_ROOT, consistency_proof, leaf_hash, tree_root, verify_consistency
-from hashing.note import Verifier, parse_vkey, sign_note, vkey
+from hashing.merkle import consistency_proof, leaf_hash, tree_root, verify_consistency
+from hashing.note import parse_vkey, sign_note, vkey
 from hashing.tiles import TileRef, TileSubtrees, bundles_for, grow
 from ledger import log_db
 from ledger.entry import Entry, SubjectHead, parse_entry
 from ledger.keys.file import LOG_KEY, FileSigner, load_key
+from ledger.published import newest_checkpoint, publish_again
 from ledger.record import Recorder
 from ledger.tile_files import put_files, read_tile, remove_replaced_partials
 from ledger.trust import Trust, trust_of, verify_signature
@@ -46,28 +45,24 @@ class LogKey:
         return self._signer.sign(message)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
-    """The newest checkpoint of a log, and the note that is published for it."""
-
-    checkpoint: Checkpoint
-    note: bytes
-
-
 def seal(recorder: Recorder, *, wait_s: float = 30.0) -> Checkpoint:
     """Cover everything recorded so far by a signed, published checkpoint, and return it.
 
     Raises BusyError when another process is sealing for longer than ``wait_s``; SyncFailedError, SurroundingsError
     when the disk refuses; LedgerError when what another process recorded is not in order.
     """
-    with _seal_lock(recorder, wait_s):
-        log_key = LogKey(load_key(recorder.layout.keys / LOG_KEY), recorder.origin)
-        while True:
-            sealed = newest_checkpoint(recorder.connection, log_key.verifier)
-            recorded = recorder.end()[0]
-            if sealed.checkpoint.size == recorded:
-                return sealed.checkpoint
-            _seal_step(recorder, log_key, sealed.checkpoint, min(recorded, sealed.checkpoint.size + MOST_ENTRIES))
+    with seal_lock(recorder, wait_s), fsio.declared_errors("sealing the log"):
+        return seal_locked(recorder)
+
+
+def seal_locked(recorder: Recorder) -> Checkpoint:
+    """As `seal`, for whoever holds the `seal_lock` already."""
+    log_key = LogKey(load_key(recorder.layout.keys / LOG_KEY), recorder.origin)
+    sealed = publish_again(recorder.layout, recorder.connection, log_key.verifier)
+    while (recorded := recorder.end()[0]) != sealed.checkpoint.size:
+        _seal_step(recorder, log_key, sealed.checkpoint, min(recorded, sealed.checkpoint.size + MOST_ENTRIES))
+        sealed = newest_checkpoint(recorder.connection, log_key.verifier)
+    return sealed.checkpoint
 
 
 def try_seal(recorder: Recorder, *, wait_s: float = 0.2) -> Checkpoint | None:
@@ -76,18 +71,6 @@ def try_seal(recorder: Recorder, *, wait_s: float = 0.2) -> Checkpoint | None:
         return seal(recorder, wait_s=wait_s)
     except BusyError:
         return None
-
-
-def newest_checkpoint(connection: sqlite3.Connection, verifier: Verifier) -> Sealed:
-    """Return the newest committed checkpoint, size 0 where there is none, or raise LedgerError if it is not ours."""
-    with log_db.declared_errors():
-        row = connection.execute("SELECT size, root, note FROM main.checkpoint ORDER BY size DESC LIMIT 1").fetchone()
-    if row is None:
-        return Sealed(checkpoint=Checkpoint(origin=verifier.name, size=0, root=Digest(EMPTY_ROOT)), note=b"")
-    checkpoint = open_checkpoint(row[2], verifier)
-    if checkpoint.size != row[0] or checkpoint.root.raw != row[1]:
-        raise LedgerError(f"the checkpoint kept for size {row[0]} says size {checkpoint.size}.")
-    return Sealed(checkpoint=checkpoint, note=row[2])
 
 
 def _seal_step(recorder: Recorder, log_key: LogKey, old: Checkpoint, new_size: int) -> None:
@@ -110,7 +93,8 @@ def _seal_step(recorder: Recorder, log_key: LogKey, old: Checkpoint, new_size: i
 
 
 @contextlib.contextmanager
-def _seal_lock(recorder: Recorder, wait_s: float) -> Iterator[None]:
+def seal_lock(recorder: Recorder, wait_s: float) -> Iterator[None]:
+    """Hold the right to seal for the length of a with block. Raises BusyError after ``wait_s`` of others."""
     lock = fsio.Lock(recorder.layout.seal_lock)
     deadline = time.monotonic() + wait_s
     while True:

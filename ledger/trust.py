@@ -6,13 +6,12 @@ recorder keys. Enrolment and revocation by later entries come with their event t
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from base.errors import LedgerError
 from hashing import ed25519
+from hashing.base64_text import Base64Error, decode
 from hashing.note import Verifier, parse_vkey
 from hashing.strict_json import Json
 from ledger.entry import Entry
@@ -49,8 +48,8 @@ def _recorder_key(row: Json) -> tuple[str, bytes]:
     if not isinstance(row, dict) or row.get("algorithm") != "ed25519":
         raise UntrustedError("log.opened names a recorder key of an unknown kind.")
     try:
-        spki = base64.b64decode(str(row.get("spki")), validate=True)
-    except binascii.Error as error:
+        spki = decode(str(row.get("spki")))
+    except Base64Error as error:
         raise UntrustedError("a recorder key that is not base64.") from error
     public = ed25519.public_from_spki(spki)
     if row.get("keyid") != ed25519.keyid(public):

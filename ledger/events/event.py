@@ -45,9 +45,10 @@ class Event:
         )
 
     def _check_subject(self, name: str) -> None:
-        if kind_of(name) not in self.type.subjects or (name != "log" and not IDENTIFIER.fullmatch(name)):
+        kind = kind_of(name)
+        if kind not in self.type.subjects or (name != "log" and (kind == "log" or not IDENTIFIER.fullmatch(name))):
             raise EventRuleError(f"{self.type.name} may not have the subject {name!r}")
-        if name != "log" and kind_of(name) not in FILE_KINDS and self.subjects[name] != Digest.of(name.encode()):
+        if kind != "log" and kind not in FILE_KINDS and self.subjects[name] != Digest.of(name.encode()):
             raise EventRuleError(f"{self.type.name}: the digest of {name} must be that of its name")
 
 

@@ -53,28 +53,34 @@ def test_whatever_lay_there_a_rebuild_puts_it_right(store: FootageStore, data: b
 
 
 def test_a_journal_left_beside_the_old_file_is_not_applied_to_the_new_one(store: FootageStore) -> None:
-    """SQLite finds a journal by name: without its removal the old pages would be written into the new file."""
+    """SQLite finds a journal by name: without its removal the old pages would be written into the new file.
+
+    Red when the removal in `_swap` is left out: the new catalogue is then no database any more.
+    """
     before = content(store.layout.catalogue)
-    _die_in_a_transaction(store.layout.catalogue)
-    assert Path(f"{store.layout.catalogue}-journal").stat().st_size > 0
-    store.layout.catalogue.write_bytes(b"garbage" * 1000)  # so that nobody rolls the journal back first
+    journal = _journal_of_a_killed_writer(store.layout.root / "killed.db")
+    store.layout.catalogue.unlink()  # so that nobody rolls the journal back first
+    journal.rename(f"{store.layout.catalogue}-journal")
     rebuild(store.layout)
     assert content(store.layout.catalogue) == before
 
 
-def _die_in_a_transaction(path: Path) -> None:
-    """Leave a hot journal behind: a process that is killed between writing pages and committing them."""
+def _journal_of_a_killed_writer(path: Path) -> Path:
+    """Return a hot journal: that of a process which was killed between writing pages and committing them."""
     program = (
         "import os, signal, sqlite3, sys\n"
         "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        "c.execute('PRAGMA cache_size = 1')\n"
-        "c.execute('PRAGMA cache_spill = 1')\n"
-        "c.execute('BEGIN')\n"
         "c.execute('CREATE TABLE junk (x)')\n"
-        "c.executemany('INSERT INTO junk VALUES (?)', [(b'x' * 5000,)] * 200)\n"
+        "c.executemany('INSERT INTO junk VALUES (?)', [(b'x' * 5000,)] * 50)\n"
+        "c.execute('PRAGMA cache_size = 1')\n"
+        "c.execute('BEGIN')\n"
+        "c.execute('UPDATE junk SET x = zeroblob(5000)')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode == -9
+    journal = Path(f"{path}-journal")
+    assert journal.stat().st_size > 0
+    return journal
 
 
 def test_what_a_killed_rebuild_left_is_cleared_away(store: FootageStore) -> None:

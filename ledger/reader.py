@@ -16,7 +16,6 @@ from hashing.commitment import SALT_BYTES, make_opening, parse_opening
 from hashing.digest import Digest
 from ledger import log_db
 from ledger.entry import Entry, parse_entry
-from ledger.events import EVENT_TYPES
 from ledger.identifiers import kind_of
 from ledger.layout import StoreLayout
 from ledger.openings import OpenedEntry, open_entry, texts_of
@@ -27,6 +26,16 @@ from ledger.trust import Trust, trust_of
 PAGE = 512
 # What the service did by itself has null there, and most entries are of that kind: they are told by their length.
 _NOBODY_CHARACTERS = len(make_opening(salt=bytes(SALT_BYTES), event=f"event_{'0' * 32}", member="actor", value=None))
+# By type after type, also those that this version does not know: the index begins with the type.
+_OPENINGS_OF_ACTORS = """
+WITH RECURSIVE kind (type) AS (
+    SELECT min(type) FROM openings.opening
+    UNION ALL
+    SELECT (SELECT min(o.type) FROM openings.opening o WHERE o.type > kind.type) FROM kind WHERE kind.type IS NOT NULL
+)
+SELECT o.seq, o.text FROM kind JOIN openings.opening o ON o.type = kind.type
+WHERE o.member = 'actor' AND length(o.text) > ?
+"""
 
 
 class LogReader:
@@ -103,12 +112,7 @@ class LogReader:
 
     def acts_of(self, actor: str) -> list[int]:
         """Return the positions of what ``actor`` did, ascending; an entry whose opening is gone is missing."""
-        marks = ", ".join("?" * len(EVENT_TYPES))
-        rows = self._fetch(
-            f"SELECT seq, text FROM openings.opening WHERE type IN ({marks}) AND member = 'actor' AND length(text) > ?",
-            *EVENT_TYPES,
-            _NOBODY_CHARACTERS,
-        )
+        rows = self._fetch(_OPENINGS_OF_ACTORS, _NOBODY_CHARACTERS)
         return sorted(seq for seq, text in rows if parse_opening(text).value == actor)
 
     def types(self, start: int, stop: int) -> set[str]:
@@ -117,15 +121,21 @@ class LogReader:
 
     def full_name(self, prefix: str) -> str:
         """Return the one subject whose name begins with ``prefix``. Raises NotFoundError for none, or for several."""
-        if len(prefix.partition("_")[2] or prefix) < 4 and prefix != "log":
+        begin = prefix.partition("_")[2] if "_" in prefix else prefix
+        if len(begin) < 4 and prefix != "log":
             raise NotFoundError(f"{prefix!r} is too short: give at least 4 characters after the underscore.")
+        names = self.names_beginning(prefix)
+        if len(names) != 1:
+            found = "no" if not names else "more than one"
+            raise NotFoundError(f"{found} {kind_of(prefix)} begins with {prefix!r}.")
+        return names[0]
+
+    def names_beginning(self, prefix: str) -> list[str]:
+        """Return the subjects whose names begin with ``prefix``: two of them, where there are more."""
         rows = self._fetch(
             "SELECT DISTINCT name FROM main.subject WHERE name >= ? AND name < ? LIMIT 2", prefix, prefix + "~"
         )
-        if len(rows) != 1:
-            found = "no" if not rows else "more than one"
-            raise NotFoundError(f"{found} {kind_of(prefix)} begins with {prefix!r}.")
-        return str(rows[0][0])
+        return [name for (name,) in rows]
 
     def seq_of_event(self, event: str) -> int | None:
         """Return the position of the entry with this event identifier, or None."""

@@ -208,7 +208,7 @@ TAMPERED: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("another entry", entry_zero_for_the_entry, ["1  the entry defines one master"]),
     ("a hash of the path", edit("receipt.tlog-proof", replace_line(2, ANY_HASH)), ["3  the entry stands"]),
     ("a hash too few", edit("receipt.tlog-proof", replace_line(2, None)), ["3  the entry stands"]),
-    ("a hash too many", edit("receipt.tlog-proof", lambda d: d.replace(b"\n\n", b"\n%b\n\n" % ANY_HASH, 1)), ["3  the"]),
+    ("a hash more", edit("receipt.tlog-proof", lambda d: d.replace(b"\n\n", b"\n%b\n\n" % ANY_HASH, 1)), ["3  the"]),
     ("a hash cut short", edit("receipt.tlog-proof", replace_line(2, ANY_HASH[:24])), ["3  the entry stands"]),
     ("another position", edit("receipt.tlog-proof", replace_line(1, b"index 260")), ["3  the entry stands"]),
     ("no position", edit("receipt.tlog-proof", replace_line(1, b"index ")), ["3  the entry stands"]),

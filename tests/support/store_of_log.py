@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hashing.digest import Digest
-from ledger.actors import Login, login_of
+from ledger.actors import Login, current_login
 from ledger.arrivals import Arrival
 from ledger.events.actor import actor_registered
 from ledger.events.drop import drop_received
@@ -25,10 +25,15 @@ ARRIVAL_KEY = bytes(range(32))
 STAT = SourceStat(size_bytes=1, mtime_ns=1, ctime_ns=1, inode=1, device=1, mode=0o100644)
 
 
+def whoever_tests() -> Login:
+    """Return the login user whom the product takes us for."""
+    return current_login(os.getuid())
+
+
 def found(root: Path, *, login: Login | None = None) -> StoreLayout:
     """Make a store of two entries. Its first person, with all roles, is ``login``, else whoever runs the test."""
     layout = StoreLayout(root)
-    found_store(layout, origin=ORIGIN, settings="", login=login or login_of(os.getuid()))
+    found_store(layout, origin=ORIGIN, settings="", login=login or whoever_tests())
     return layout
 
 
@@ -45,12 +50,11 @@ def store_of_size(root: Path, size: int) -> StoreLayout:
 
 def store_run_by(root: Path, roles: Sequence[str]) -> StoreLayout:
     """Make a store in which whoever runs the test has these ``roles``, and somebody else founded it."""
-    layout = found(root, login=Login(uid=os.getuid() + 1, user="founder"))
+    me = whoever_tests()
+    layout = found(root, login=Login(uid=me.uid + 1, user="founder"))
     with Recorder.open(layout) as recorder:
         founder = new_identifier("actor")
-        recorder.record(
-            [actor_registered(new_identifier("actor"), uid=os.getuid(), user="tester", roles=roles, by=founder)]
-        )
+        recorder.record([actor_registered(new_identifier("actor"), uid=me.uid, user="tester", roles=roles, by=founder)])
         seal(recorder)
     return layout
 

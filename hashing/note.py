@@ -204,7 +204,7 @@ def parse_note(data: bytes, *, max_bytes: int = MAX_NOTE_BYTES, max_signatures: 
 def verify_note(data: bytes, verifiers: Iterable[Verifier]) -> VerifiedNote:
     """Return the note ``data`` with its lines sorted into verified ones and those of unknown keys.
 
-    Of several lines of one key the first counts. Raises: UnverifiedNoteError when no known key signed,
+    Of several lines of one key the first is returned, but all must fit. Raises: UnverifiedNoteError when no known key signed,
     BadSignatureError when the line of a known key does not fit, NoteError for what is no note.
     """
     note = parse_note(data)
@@ -218,9 +218,9 @@ def verify_note(data: bytes, verifiers: Iterable[Verifier]) -> VerifiedNote:
             unverified.setdefault(who, signature)
         elif len(candidates) > 1:
             raise NoteError(f"two known keys with the name {signature.name!r} and the same key ID")
-        elif who not in verified:
+        else:
             _verify_line(candidates[0], note.text, signature)
-            verified[who] = signature
+            verified.setdefault(who, signature)
     if not verified:
         raise UnverifiedNoteError("a note that none of the known keys signed")
     return VerifiedNote(note.text, tuple(verified.values()), tuple(unverified.values()))

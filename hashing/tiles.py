@@ -146,7 +146,7 @@ def decode_bundle(data: bytes, *, count: int) -> list[bytes]:
     for _ in range(count):
         begin = offset + 2
         offset = begin + int.from_bytes(data[begin - 2 : begin], "big")
-        if begin > len(data) or offset > len(data):
+        if offset > len(data):
             raise TileError(f"a bundle of {len(data)} bytes ends within entry {len(entries)} of {count}")
         entries.append(data[begin:offset])
     if offset != len(data):

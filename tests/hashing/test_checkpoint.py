@@ -96,6 +96,7 @@ def test_a_checkpoint_is_read_back(size: int, root: bytes) -> None:
         f"log\n7\n{ROOT}",
         f"log\n7\n{ROOT}\n\n",
         f"log\n7\n{ROOT}\nextension\n",
+        f"log\n7\n{ROOT}\nextension",
         f"\n7\n{ROOT}\n",
         f"log\n\n{ROOT}\n",
         "log\n7\n\n",

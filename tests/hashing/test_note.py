@@ -189,6 +189,7 @@ GOOD = sign_note("text\n", [PETER]).decode()
         GOOD.replace("— PeterNeumann ", "— "),
         GOOD.replace("PeterNeumann ", "PeterNeumann\u00a0"),
         GOOD.replace("PeterNeumann", "Peter+Neumann"),
+        GOOD + line("no\x01body", bytes(68)),
         GOOD.replace("=\n", "\n"),
         GOOD + "— nobody\n",
         GOOD + line("nobody", b"only"),
@@ -201,6 +202,18 @@ GOOD = sign_note("text\n", [PETER]).decode()
 def test_a_note_with_any_other_form_is_refused(note: str) -> None:
     with pytest.raises(NoteError):
         verify_note(note.encode(), [PETER_KEY])
+
+
+def test_the_last_empty_line_separates_the_text_from_the_signatures() -> None:
+    text = "one\n\n\ntwo\n\n— three AAAA\n"
+    assert verify_note(sign_note(text, [PETER]), [PETER_KEY]).text == text
+
+
+def test_every_line_of_a_known_key_must_fit_also_a_repeated_one() -> None:
+    bad = line(PETER.name, PETER.key_id + bytes(64))
+    for note in (GOOD + bad, GOOD.replace("— ", bad + "— ")):
+        with pytest.raises(BadSignatureError):
+            verify_note(note.encode(), [PETER_KEY])
 
 
 def test_a_changed_text_makes_the_signature_bad() -> None:

@@ -256,6 +256,7 @@ def test_a_document_holds_any_text_and_empty_things() -> None:
         (b' { "b" : [ ] , "a" : { } } \n', {"a": {}, "b": []}),
         (b'"\\ud83d\\udcf7 \\u0000 \xc3\xa9"', "\U0001f4f7 \0 é"),
         (b'"[[[[ \\" ]"', '[[[[ " ]'),
+        (b'"\\"' + b"[" * 100 + b'"', '"' + "[" * 100),
         (b"9007199254740991", LIMIT - 1),
         (b"-9007199254740991", 1 - LIMIT),
         (b'"\\\\ud800"', "\\ud800"),
@@ -294,6 +295,7 @@ def test_the_strict_reader_accepts_any_spelling_of_a_value(data: bytes, value: J
         b"[" * 65 + b"]" * 65,
         b"[" * 1_000_000,
         b'{"a":' * 500_000,
+        b'["\\"",' + b"[" * 100_000,  # an escaped quote hides no bracket from the count
         b'"',
         b'"\\',
         b'"tab\there"',

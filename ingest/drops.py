@@ -39,51 +39,64 @@ class Drop:
     retry_at_s: float = 0.0
     depositor_uid: int | None = None
     told: bool = False  # whether a receipt for its state was written in this run
+    reconsider: bool = False  # what made it a problem may have passed: complete it again
     stale: bool = True  # not looked at yet, or a file changed while it was read: nothing is decided before a look
+
+    todo: list[Found] = field(default_factory=list)  # not dealt with as it is now, in the order of the raw paths
+    passing: list[Found] = field(default_factory=list)  # refused for reasons that may pass
 
     def observe(self, found: Sequence[Found], now_s: float) -> None:
         """Take in what a complete scan found of this drop."""
         entries = {entry.path_in_drop: entry for entry in found if not _is_plain_directory(entry)}
         self.observation.observe(entries.values(), now_s)
         self.present = entries
-        self.stale = False
         self.depositor_uid = next((entry.uid for entry in found if not entry.path_in_drop), None)
+        self._resolve(entry for entry in found if _is_plain_directory(entry))
+        self.todo = [entry for _, entry in sorted(entries.items()) if not self._is_dealt_with(entry)]
+        self.passing = [entry for entry in entries.values() if self._may_pass(entry)]
+        self.stale = False
 
     def settled(self, settle_s: float) -> Settled | Waiting:
         """Say whether the drop is finished arriving, and by which rule, as of the last look."""
         return Waiting(until_s=0.0) if self.stale else self.observation.verdict(settle_s=settle_s)
 
     def to_take(self, now_s: float) -> list[Found]:
-        """Return the entries that are still to be dealt with, in the order of their raw paths."""
-        retry = now_s >= self.retry_at_s
-        return [entry for path, entry in sorted(self.present.items()) if self._is_open(entry, retry=retry)]
+        """Return what is still to be dealt with; where nothing is, what was refused and may be tried again now."""
+        return self.todo or (self.passing if now_s >= self.retry_at_s else [])
 
-    def _is_open(self, entry: Found, *, retry: bool) -> bool:
+    def _is_dealt_with(self, entry: Found) -> bool:
         dealt = self.dealt.get(entry.path_in_drop)
-        if dealt is None or dealt.kind != entry.kind.value or dealt.stat != entry.stat:
-            return True
-        return dealt.outcome == "refused" and dealt.reason in PASSING and retry
+        return dealt is not None and dealt.kind == entry.kind.value and dealt.stat == entry.stat
+
+    def _may_pass(self, entry: Found) -> bool:
+        dealt = self.dealt.get(entry.path_in_drop)
+        return dealt is not None and dealt.outcome == "refused" and dealt.reason in PASSING
+
+    def _resolve(self, directories: Iterable[Found]) -> None:
+        """Forget the refusal of a directory that can be listed now: what lies in it is dealt with by itself."""
+        for directory in directories:
+            if self.dealt.pop(directory.path_in_drop, None) is not None and self.row.state == "problem":
+                self.reconsider = True
 
     @property
-    def is_finished(self) -> bool:
-        """Whether everything that is present was dealt with, at least once."""
-        return not any(self._is_open(entry, retry=False) for entry in self.present.values())
+    def is_open(self) -> bool:
+        """Whether something of this drop is still to be taken or told."""
+        return self.row.state in ("received", "copying") or bool(self.todo)
 
     def is_news(self, row: FileRow | None) -> bool:
         """Whether an outcome differs from what was known of that entry: only news is told."""
         return row is None or self.dealt.get(row.path) != row
 
-    @property
-    def is_open(self) -> bool:
-        """Whether something of this drop is still to be taken or told."""
-        return self.row.state in ("received", "copying") or not self.is_finished
-
-    def deal(self, rows: Iterable[FileRow], now_s: float) -> None:
-        """Remember what became of some entries."""
+    def deal(self, batch: Sequence[Found], rows: Iterable[FileRow], now_s: float) -> None:
+        """Remember what became of a batch from `to_take`; what changed while it was read waits for the next look."""
         for row in rows:
             self.dealt[row.path] = row
-            if row.outcome == "refused" and row.reason in PASSING:
-                self.retry_at_s = now_s + RETRY_S
+        if self.todo:
+            del self.todo[: len(batch)]
+            self.passing += [entry for entry in batch if self._may_pass(entry)]
+        else:
+            self.passing = [entry for entry in self.passing if self._may_pass(entry)]
+        self.retry_at_s = now_s + RETRY_S
 
     def tally(self) -> Tally:
         """Count the drop as it is now: what was sealed stays counted when the source has gone since."""

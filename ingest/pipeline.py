@@ -68,6 +68,9 @@ class Pipeline:
 
     def advance(self, share: ShareWatch, drop: Drop) -> bool:
         """Bring one drop one step on its way; return whether there was anything to do."""
+        if drop.reconsider and not drop.todo:
+            drop.reconsider = False
+            share.put(drop, replace(drop.row, state="copying"))
         batch = first_batch(drop.to_take(self.clock()))
         verdict = drop.settled(self.settings.settle_seconds)
         if not self._is_told(share, drop, has_more=bool(batch)):
@@ -93,19 +96,18 @@ class Pipeline:
         return True
 
     def _take(self, share: ShareWatch, drop: Drop, batch: Sequence[Found], verdict: Settled) -> None:
-        retried = drop.is_finished
+        retried = not drop.todo
         if not drop.row.received:
             receive_drop(self.recorder, drop.row, rule=verdict.rule, depositor_uid=drop.depositor_uid)
             share.put(drop, replace(drop.row, received=True, settled_by=verdict.rule))
         if drop.row.state != "copying" and not retried:
             self._set_state(share, drop, "copying")
         taken = take_batch(drop.row.drop_id, batch, reader=share.reader, vault=self.vault, recorder=self.recorder)
-        self.catalogue.bring_forward()
         rows = [row for outcome in taken.files if (row := _row(outcome)) is not None]
         news = [outcome for outcome in taken.files if drop.is_news(_row(outcome))]
         if len(rows) < len(taken.files):  # some changed while they were read
             share.look_again(drop)
-        drop.deal(rows, self.clock())
+        drop.deal(batch, rows, self.clock())
         self.db.put_files(drop.row.drop_id, rows)
         self._acknowledge(drop, taken, news)
         if retried and any(isinstance(outcome, Sealed) for outcome in taken.files):

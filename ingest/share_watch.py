@@ -140,7 +140,8 @@ class ShareWatch:
     def look_again(self, drop: Drop) -> None:
         """Let nothing more be decided of a drop before the next scan, and let that come soon."""
         drop.stale = True
-        self.next_scan_s = -math.inf
+        if self.unreachable is None:
+            self.next_scan_s = -math.inf
 
     def put(self, drop: Drop, row: DropRow) -> None:
         """Change what is known of a drop, in memory and in the database."""

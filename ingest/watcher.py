@@ -156,15 +156,17 @@ class Watcher:
             if share.is_due(self._clock()):
                 share.scan(self._clock())
             for drop in list(share.drops.values()) if share.unreachable is None else ():
-                busy |= self._guarded(share, partial(self._pipeline.advance, share, drop))
+                busy |= self._guarded(share, drop, partial(self._pipeline.advance, share, drop))
             for drop in list(share.left):
-                if self._guarded(share, partial(self._pipeline.let_go, share, drop)):
+                if self._guarded(share, drop, partial(self._pipeline.let_go, share, drop)):
                     share.left.remove(drop)
                     busy = True
         self._analyse(idle=not busy)
+        if not busy:
+            self._catalogue.bring_forward()
         return busy
 
-    def _guarded(self, share: ShareWatch, action: Callable[[], bool]) -> bool:
+    def _guarded(self, share: ShareWatch, drop: Drop, action: Callable[[], bool]) -> bool:
         """Run one step; a share or a disk that fails makes a visible condition, and the step is tried again later."""
         now_s = self._clock()
         if now_s < self._retry_store_at_s:
@@ -173,9 +175,11 @@ class Watcher:
             done = action()
         except ShareUnreachableError as error:
             share.set_unreachable(error, now_s)
+            share.look_again(drop)
             return False
         except SurroundingsError as error:
             self._store_waits(error, now_s)
+            share.look_again(drop)
             return False
         if self._store_error is not None and done:
             self._store_error = None

@@ -44,27 +44,26 @@ class LocalStore:
         """Take staged files: sync, read back from the disk, hash, rename to the digest's name, sync the directories.
 
         One answer for each, in order. A mismatch removes the staged copy; the others go on. Raises SyncFailedError,
-        which ends the process, when a sync fails: the whole batch is then taken again.
+        which ends the process, when a sync fails, and DiskError when the disk refuses anything else: the whole batch is
+        then taken again.
         """
-        with fsio.directory(self._staging) as staging:
+        with fsio.declared_errors("taking files into the vault"), fsio.directory(self._staging) as staging:
             self._sync_files(staged, staging)
             reach("vault.synced")
             answers = [self._read_back(file, staging) for file in staged]
-            good = [
-                file
-                for file, answer in zip(staged, answers, strict=True)
-                if not isinstance(answer, ReadBackMismatchError)
-            ]
-            for file in staged:
-                if file not in good:
+            good = []
+            for file, answer in zip(staged, answers, strict=True):
+                if isinstance(answer, ReadBackMismatchError):
                     fsio.remove(file.name, dir_fd=staging)
+                else:
+                    good.append(file)
             self._name(good, staging)
             reach("vault.named")
         return answers
 
     def put_bytes(self, contents: Sequence[bytes]) -> list[Digest]:
-        """Take objects from memory, the same way as files. Raises ReadBackMismatchError if one does not come back."""
-        with fsio.directory(self._staging) as staging:
+        """Take objects from memory, the same way as files. Raises as `put_batch`, and ReadBackMismatchError."""
+        with fsio.declared_errors("writing into staging"), fsio.directory(self._staging) as staging:
             staged = [_stage(content, staging) for content in contents]
         for answer in self.put_batch(staged):
             if isinstance(answer, ReadBackMismatchError):
@@ -123,8 +122,11 @@ class LocalStore:
     def read(self, digest: Digest, *, max_bytes: int) -> bytes:
         """Return an object's bytes, hashed again. Raises ObjectChangedError, SurroundingsError when it is larger."""
         descriptor = self.open(digest)
-        with open(descriptor, "rb") as file:
-            data = file.read(max_bytes + 1)
+        try:
+            with open(descriptor, "rb") as file:
+                data = file.read(max_bytes + 1)
+        except OSError as error:
+            raise ObjectChangedError(digest, found=f"not readable ({error.strerror})") from error
         if len(data) > max_bytes:
             raise SurroundingsError(f"the object {digest} is larger than the {max_bytes} bytes expected of it.")
         if Digest.of(data) != digest:
@@ -169,7 +171,9 @@ class LocalStore:
     def _files(self) -> Iterator[Path]:
         for directory, subdirectories, names in os.walk(self._root):
             subdirectories.sort()
-            yield from (Path(directory, name) for name in sorted(names))
+            # A linked directory is not walked into, and nothing of ours: it is a stray like a file.
+            links = [name for name in subdirectories if os.path.islink(os.path.join(directory, name))]
+            yield from (Path(directory, name) for name in sorted([*names, *links]))
 
     def _digest_at(self, path: Path) -> Digest | None:
         try:
@@ -182,7 +186,8 @@ class LocalStore:
 def hash_descriptor(descriptor: int) -> tuple[Digest, int]:
     """Return the SHA-256 of everything from the descriptor's position to the end, and how many bytes that was."""
     sha256 = hashlib.sha256()
-    buffer = bytearray(fsio.CHUNK)
+    # A small file needs no large buffer: clearing it would cost more than hashing the file.
+    buffer = bytearray(min(fsio.CHUNK, max(os.fstat(descriptor).st_size + 1, 4096)))
     view, size = memoryview(buffer), 0
     while count := os.readv(descriptor, [buffer]):
         sha256.update(view[:count])

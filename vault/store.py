@@ -37,7 +37,7 @@ class ObjectChangedError(IntegrityError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """A file in the staging directory, and what it is believed to hold."""
+    """A file in the staging directory (mode 0444, complete, not yet synced), and what it is believed to hold."""
 
     name: str
     sha256: Digest

@@ -21,7 +21,7 @@ Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 SCHEMA = "strongroom/analysis/1"
 # Tier 1: all packets are listed, only intra frames are decoded. It must never be read as "nothing happened".
-TIER_INTRA_FRAMES = 1
+TIER_INTRA_FRAMES: Literal[1] = 1
 
 MAX_METADATA = 4096  # values of one file
 MAX_VALUE_CHARACTERS = 4096  # of one metadata value; a longer one is cut by the worker, which says so

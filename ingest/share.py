@@ -13,7 +13,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +117,7 @@ class ShareReader:
             return reply.root
         raise self._nonsense(reply)
 
-    def scan(self) -> Iterator[Found | ScanOutcome]:
+    def scan(self) -> Generator[Found | ScanOutcome]:
         """Yield every entry in the order of the file system, and last the outcome of the scan.
 
         A directory that fails while it is listed is yielded a second time, with its problem. An iteration that is
@@ -346,7 +346,11 @@ class ShareReader:
                 raise ShareUnreachableError(f"the share is tried again in {wait_s:.0f} s.", cause="waiting")
             if len(self._abandoned) >= MAX_ABANDONED:
                 raise ShareUnreachableError(f"{MAX_ABANDONED} readers hang in this share.", cause="waiting")
-            self._process = ReaderProcess(self.root, os.fsencode(self._staging), watch=self._watching)
+            try:
+                self._process = ReaderProcess(self.root, os.fsencode(self._staging), watch=self._watching)
+            except ShareUnreachableError as err:
+                self._give_up(err)
+                raise
         return self._process
 
     def _give_up(self, error: BaseException) -> None:

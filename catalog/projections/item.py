@@ -1,6 +1,6 @@
 """Items: a file became a master, or was refused.
 
-PURE. The index of words takes the name of the drop and of the file in their escaped form, as they are shown.
+PURE. The index of words takes the names of the drop and of the file in their escaped form, as they are shown.
 """
 
 from __future__ import annotations
@@ -35,7 +35,16 @@ def defined(opened: OpenedEntry, _results: Results) -> Iterator[RowChange]:
                 "not-analysed",
             ),
         )
-        yield RowChange(WORDS, (entry.seq, entry.drop, name))
+        yield RowChange(WORDS, (entry.seq, entry.drop, _searchable(path, name)))
+
+
+def _searchable(path: bytes | None, name: str) -> str:
+    """Return the escaped name, and where escapes glue words together the same name with blanks in their place."""
+    text = (path or b"").decode("utf-8", "surrogateescape")
+    if text.isprintable():
+        return name
+    pieces = "".join(character if character.isprintable() else " " for character in text)
+    return f"{name} {pieces}"
 
 
 def refused(opened: OpenedEntry, _results: Results) -> Iterator[RowChange]:

@@ -216,7 +216,8 @@ def test_a_master_is_a_sealed_item_of_a_content_with_one_copy() -> None:
         "state": "sealed",
         "activity": "not-analysed",
     }
-    assert rows(entry, WORDS) == [(7, DROP_NAME, HOSTILE_SHOWN)]
+    assert rows(entry, WORDS) == [(7, DROP_NAME, f"{HOSTILE_SHOWN} a [2J  .mp4")]
+    assert rows(opened(master(b"DCIM/a.mp4")), WORDS) == [(7, DROP_NAME, "DCIM/a.mp4")]
 
 
 def test_a_withheld_path_is_null_and_not_a_guess() -> None:

@@ -46,6 +46,7 @@ _TIME = ("clock_gettime", "clock_getres", "clock_nanosleep", "gettimeofday", "ge
 _SELF = ("getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "sched_getaffinity", "getrandom", "sysinfo")
 _SIGNALS = ("rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack")
 _ENDING = ("exit", "exit_group")
+_REFUSED = ("open", "openat", "openat2", "stat", "lstat", "access", "faccessat", "faccessat2", "readlink", "readlinkat")
 _F_DUPFD_CLOEXEC, _AT_EMPTY_PATH = 1030, 0x1000
 
 
@@ -190,7 +191,10 @@ def _allow_list() -> pyseccomp.SyscallFilter:
     allowed.add_rule(pyseccomp.ALLOW, "newfstatat", pyseccomp.Arg(3, pyseccomp.EQ, _AT_EMPTY_PATH))
     for command in (_F_DUPFD_CLOEXEC, 0, 1, 2, 3):  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL
         allowed.add_rule(pyseccomp.ALLOW, "fcntl", pyseccomp.Arg(1, pyseccomp.EQ, command))
-    # Only asked for, never needed: refused without death.
-    for name in ("prctl", "ioctl"):
-        allowed.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
+    # What the libraries try by themselves, on harmless files too (a table for an old character set, the file that a
+    # playlist names): refused, but no reason to lose the analysis. Sockets, programs and processes are: they kill.
+    for name in _REFUSED:
+        allowed.add_rule(pyseccomp.ERRNO(errno.EACCES), name)
+    allowed.add_rule(pyseccomp.ERRNO(errno.ENOTTY), "ioctl")  # asked of every file: "are you a terminal?"
+    allowed.add_rule(pyseccomp.ERRNO(errno.EACCES), "newfstatat", pyseccomp.Arg(3, pyseccomp.NE, _AT_EMPTY_PATH))
     return allowed

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
 from base.errors import EvidenceError, LedgerError
-from hashing.digest import Digest
+from hashing.digest import Digest, DigestFormatError
 from hashing.merkle import leaf_hash
 from hashing.tiles import ENTRIES, TILE_WIDTH, TileRef, read_entries
 from ledger import log_db
@@ -74,7 +74,7 @@ class _LogCheck:
         check_tiles(self._layout.log, tree, self._verdict)
         check_roots(kept, tree, self._verdict)
         check_against(against, key, tree, self._verdict)
-        check_nothing_else(self._layout.log, tree, self._verdict.entries_checked, self._verdict)
+        check_nothing_else(self._layout.log, tree, self._recorded, self._verdict)
         progress(size, size)
 
     # -------------------------------------------------------------------------------------------------- entries
@@ -97,6 +97,11 @@ class _LogCheck:
                     self._differs_from_database(seq)
                 yield seq, raw
         yield from sorted(self._rows(size, 1 << 62).items())
+
+    def _recorded(self) -> int:
+        with log_db.declared_errors():
+            (count,) = self._connection.execute("SELECT coalesce(max(seq) + 1, 0) FROM main.entry").fetchone()
+        return int(count)
 
     def _rows(self, start: int, stop: int) -> dict[int, bytes]:
         with log_db.declared_errors():
@@ -131,8 +136,8 @@ class _LogCheck:
                 self._verdict.masters[digest] = int(str(entry.facts["size_bytes"]))
 
     def _check_openings(self, entry: Entry) -> None:
-        texts = texts_of(self._connection, entry.seq, entry.seq + 1).get(entry.seq, {})
         try:
+            texts = texts_of(self._connection, entry.seq, entry.seq + 1).get(entry.seq, {})
             opened = open_entry(entry, texts)
         except LedgerError as error:
             self._opening_damage(entry, str(error))
@@ -144,7 +149,13 @@ class _LogCheck:
         elif len(texts) != count:
             self._opening_damage(entry, f"{len(texts)} openings for {count} commitments")
         if entry.type == "analysis.completed" and "result" in opened.values:
-            self._verdict.results.add(Digest.parse(str(opened.values["result"])))
+            self._add_result(entry, str(opened.values["result"]))
+
+    def _add_result(self, entry: Entry, text: str) -> None:
+        try:
+            self._verdict.results.add(Digest.parse(text))
+        except DigestFormatError as error:
+            self._opening_damage(entry, str(error))
 
     def _opening_damage(self, entry: Entry, found: str) -> None:
         self._verdict.add(

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from base import fsio
 from base.errors import EvidenceError
 from hashing.digest import Digest
-from hashing.merkle import EMPTY_ROOT, pair_up, tree_root
-from hashing.tiles import ENTRIES, TILE_HEIGHT, TILE_WIDTH, TileError, TileMissingError, TileRef, parse_path, tiles_at
+from hashing.merkle import EMPTY_ROOT, leaf_hash, pair_up, tree_root
+from hashing.tiles import (
+    ENTRIES,
+    MAX_BUNDLE_BYTES,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    TileError,
+    TileMissingError,
+    TileRef,
+    decode_bundle,
+    parse_path,
+    split_tile,
+    tiles_at,
+)
 from ledger.tile_files import read_tile
 from ledger.verdict import LogVerdict
+
+_WRITING_TAKES_S = 0.5
 
 
 class RecomputedTree:
@@ -84,35 +101,61 @@ def file_damage(verdict: LogVerdict, ref: TileRef, error: Exception) -> None:
     )
 
 
-def check_nothing_else(log: Path, tree: RecomputedTree, recorded: int, verdict: LogVerdict) -> None:
-    """List everything in `log/` that is not the checkpoint, a tile of ``recorded`` entries, or the beginning of one."""
-    for path in sorted(log.rglob("*")):
-        name = str(path.relative_to(log))
+def check_nothing_else(log: Path, tree: RecomputedTree, recorded: Callable[[], int], verdict: LogVerdict) -> None:
+    """List everything in `log/` that is not the checkpoint, a tile of recorded entries, or the beginning of one."""
+    problems = _problems(log, tree, recorded)
+    if problems:
+        # A recorder beside us may have been writing just now: only what stays is listed.
+        time.sleep(_WRITING_TAKES_S)
+        still = _problems(log, tree, recorded)
+        problems = {name: problem for name, problem in still.items() if name in problems}
+    for name, problem in problems.items():
+        verdict.add(
+            "stray-file",
+            f"log/{name}",
+            expected="nothing in log/ but the checkpoint and its tiles",
+            found=problem,
+            meaning="Somebody put it there, or a tile was changed.",
+        )
+
+
+def _problems(log: Path, tree: RecomputedTree, recorded: Callable[[], int]) -> dict[str, str]:
+    paths = {str(path.relative_to(log)): path for path in sorted(log.rglob("*"))}
+    end = recorded()  # asked after looking: every tile that was seen is one of entries that are recorded now
+    problems = {}
+    for name, path in paths.items():
         if name == "checkpoint" or (path.is_dir() and not path.is_symlink()):
             continue
-        problem = _problem_of_file(path, name, tree, recorded)
+        problem = _problem_of_file(path, name, tree, end)
         if problem:
-            verdict.add(
-                "stray-file",
-                f"log/{name}",
-                expected="nothing in log/ but the checkpoint and its tiles",
-                found=problem,
-                meaning="Somebody put it there, or a tile was changed.",
-            )
+            problems[name] = problem
+    return problems
 
 
 def _problem_of_file(path: Path, name: str, tree: RecomputedTree, recorded: int) -> str:
+    if fsio.is_temporary(path.name):
+        return "a half-written file of a crash; the recorder removes it when it starts"
     try:
         ref = parse_path(name)
     except TileError:
         return "a file that is none of them"
     if path.is_symlink():
         return "a link"
-    level = max(ref.level, 0)
     # A crash between the tiles and their checkpoint leaves tiles of entries that are recorded and not yet sealed.
-    if ref.index * TILE_WIDTH + ref.width > recorded >> (TILE_HEIGHT * level):
+    if ref.index * TILE_WIDTH + ref.width > recorded >> (TILE_HEIGHT * max(ref.level, 0)):
         return "a tile beyond the end of the log"
-    expected = tree.tile(ref) if ref.level != ENTRIES else b""
-    if len(expected) == ref.width * 32 and path.read_bytes() != expected:
-        return "another beginning of the tile"
-    return ""
+    try:
+        hashes = _hashes_in(fsio.read_file(path, max_bytes=MAX_BUNDLE_BYTES), ref)
+    except FileNotFoundError:
+        return ""  # a partial tile that a full one has just replaced
+    except (EvidenceError, OSError) as error:
+        return str(error)
+    expected = tree.tile(replace(ref, level=max(ref.level, 0)))
+    return "" if hashes.startswith(expected) else "another beginning of the tile"
+
+
+def _hashes_in(data: bytes, ref: TileRef) -> bytes:
+    """Return the hashes of a tile, or those of the entries in a bundle."""
+    if ref.level == ENTRIES:
+        return b"".join(map(leaf_hash, decode_bundle(data, count=ref.width)))
+    return b"".join(split_tile(data, width=ref.width))

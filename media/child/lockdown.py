@@ -68,7 +68,8 @@ class Lock:
         Only `FILE` and `REPLY` stay open beside the standard streams. ``parent`` is the process to die with.
         """
         status = os.open("/proc/self/status", os.O_RDONLY)
-        os.dup2(status, REPLY + 1, inheritable=False)
+        if status != REPLY + 1:  # dup3 of a descriptor onto itself is refused
+            os.dup2(status, REPLY + 1, inheritable=False)
         os.closerange(REPLY + 2, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         dropped = self._become_nobody()
         self._die_with(parent)

@@ -17,6 +17,7 @@ from checker_chain import Chain, erased_commitments
 from checker_databases import CheckpointRow, EntryRow, read_log_db, read_openings_db
 from checker_entry import Entry
 from checker_findings import Findings, Problem, entry_name
+from checker_indexes import check_indexes
 from checker_json import MalformedError
 from checker_log import LogFiles, check_roots, check_signature, check_tiles, read_log
 from checker_objects import check_masters, check_results, check_staging, check_store
@@ -88,6 +89,7 @@ class Checker:
         findings = Findings(list(self._reading.problems), list(self._reading.notes))
         self._check_log(findings)
         self._check_log_db(findings)
+        check_indexes(self.store, self._chain.heads, self.entries, self._opened, findings)
         vault = check_store(self.store / "vault", "vault", findings)
         derived = check_store(self.store / "derived", "derived", findings)
         check_masters(self.entries, vault, findings)

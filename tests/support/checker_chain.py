@@ -33,12 +33,12 @@ class Chain:
         self.entries: dict[int, Entry] = {}  # only those that are well formed
         self.origin: str | None = None
         self.log_vkey: str | None = None
+        self.heads: dict[str, tuple[int, str]] = {}  # per subject: entries so far, SHA-256 of the last
         self._findings = findings
         self._keys: dict[str, RecorderKey] = {}
         self._previous = NOTHING
         self._position = 0
         self._events: dict[str, int] = {}
-        self._heads: dict[str, tuple[int, str]] = {}
         self._contents: dict[str, str] = {}
         self._commitments: dict[str, int] = {}
         self._drops: set[str] = set()
@@ -127,10 +127,10 @@ class Chain:
 
     def _check_subjects(self, entry: Entry) -> None:
         for name, digest in entry.subjects.items():
-            before = self._heads.get(name, (0, NOTHING))
+            before = self.heads.get(name, (0, NOTHING))
             if entry.subject_prev[name] != before:
                 self._bad("entry.chain", f"{name}: says {entry.subject_prev[name]}, it is {before}")
-            self._heads[name] = (before[0] + 1, entry.digest.hex())
+            self.heads[name] = (before[0] + 1, entry.digest.hex())
             if name.split("_")[0] in FILES:
                 wanted = self._contents.setdefault(name, digest)
             else:

@@ -45,7 +45,8 @@ class OpeningRow:
 
 
 @contextmanager
-def _copy_of(database: Path) -> Iterator[sqlite3.Connection]:
+def copy_of(database: Path) -> Iterator[sqlite3.Connection]:
+    """Open a copy of the database and its journal, as SQLite recovers it."""
     with tempfile.TemporaryDirectory() as scratch:
         for suffix in ("", "-journal"):
             file = database.with_name(database.name + suffix)
@@ -62,7 +63,7 @@ def _rows(database: Path, queries: tuple[str, ...], findings: Findings) -> list[
         header = database.read_bytes()[:100]
         if header[18:20] != ROLLBACK_JOURNAL:
             findings.bad("db.journal", name, f"write and read version {header[18:20].hex()}: not a rollback journal")
-        with _copy_of(database) as connection:
+        with copy_of(database) as connection:
             verdict = connection.execute("PRAGMA integrity_check").fetchall()
             if verdict != [("ok",)]:
                 findings.bad("db.damaged", name, str(verdict[:3]))

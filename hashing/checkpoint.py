@@ -14,27 +14,14 @@ from hashing.base64_text import Base64Error, decode, encode
 from hashing.digest import Digest
 from hashing.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
 from hashing.note import (
-    MAX_TIMESTAMP,
     Algorithm,
     NoteError,
     NoteSignature,
     VerifiedNote,
     Verifier,
-    cosignature_message,
     cosignature_timestamp,
     verify_note,
 )
-
-__all__ = [
-    "MAX_TIMESTAMP",
-    "Checkpoint",
-    "CheckpointError",
-    "Cosignature",
-    "cosignature_message",
-    "open_checkpoint",
-    "open_cosigned",
-    "parse_checkpoint",
-]
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 

@@ -8,22 +8,27 @@ taken from the very envelope that was verified, and is never parsed a second tim
 from __future__ import annotations
 
 import base64
+import binascii
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from base.errors import LedgerError
-from hashing.base64_text import Base64Error, decode, encode
+from hashing.base64_text import Base64Error, encode
 from hashing.ed25519 import SignatureError
-from hashing.strict_json import Json, StrictJsonError, parse_canonical, parse_strict
+from hashing.strict_json import MAX_ENTRY_BYTES, Json, StrictJsonError, parse_strict
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_ENVELOPE_BYTES = 8 * 1024 * 1024
 MAX_SIGNATURES = 100
 
 _PLAIN_TEXT = re.compile(r"[ !#-\[\]-~]+", re.ASCII)  # printable ASCII without " and \: stands in JSON as it is
-_KEYID = re.compile(r"[0-9a-f]{64}", re.ASCII)
+# The bytes of a log entry, in groups: the payload, all signatures; and of one signature: keyid, signature.
+_ENTRY = re.compile(
+    rb'\{"payload":"([^"]*)","payloadType":"%b","signatures":\[(.*)\]\}' % re.escape(PAYLOAD_TYPE).encode("ascii")
+)
+_ENTRY_SIGNATURE = re.compile(rb'\{"keyid":"([0-9a-f]{64})","sig":"([^"]*)"\}')
 
 
 class DsseError(LedgerError):
@@ -91,19 +96,23 @@ def parse_entry_envelope(data: bytes) -> Envelope:
     Raises: DsseError unless these are the canonical bytes of an in-toto envelope of at most 65,535 bytes with
     signatures of distinct keyids, all of them lower-case hex SHA-256.
     """
+    match = _ENTRY.fullmatch(data) if len(data) <= MAX_ENTRY_BYTES else None
+    if match is None:
+        raise DsseError(f"not a log entry: not an envelope of type {PAYLOAD_TYPE} in at most {MAX_ENTRY_BYTES} bytes")
     try:
-        envelope = _read_envelope(parse_canonical(data), decode)
-    except (StrictJsonError, Base64Error) as err:
-        raise DsseError(f"not a log entry: {err}") from err
-    if envelope.payload_type != PAYLOAD_TYPE:
-        raise DsseError(f"not a log entry: its payload type is not {PAYLOAD_TYPE}")
-    keyids = [signature.keyid for signature in envelope.signatures]
-    if not all(map(_KEYID.fullmatch, keyids)) or len(set(keyids)) != len(keyids):
-        raise DsseError("not a log entry: its keyids are not distinct SHA-256 digests in lower-case hex")
-    pairs = [(signature.keyid, signature.sig) for signature in envelope.signatures]
-    if encode_envelope(PAYLOAD_TYPE, envelope.payload, pairs) != data:
-        raise DsseError("not a log entry: it holds members that do not belong there")
-    return envelope
+        payload = binascii.a2b_base64(match[1])
+        pairs = [
+            (found[1].decode("ascii"), binascii.a2b_base64(found[2])) for found in _ENTRY_SIGNATURE.finditer(match[2])
+        ]
+    except ValueError as err:
+        raise DsseError("not a log entry: its payload or a signature is not base64") from err
+    # The expressions and the decoder are lax; that the envelope is written to these very bytes is what decides.
+    if not 1 <= len(pairs) <= MAX_SIGNATURES or encode_envelope(PAYLOAD_TYPE, payload, pairs) != data:
+        raise DsseError("not a log entry: not the canonical bytes of its envelope")
+    if len({keyid for keyid, _ in pairs}) != len(pairs):
+        raise DsseError("not a log entry: two signatures with one keyid")
+    signatures = tuple(Signature(keyid, sig) for keyid, sig in pairs)
+    return Envelope(payload_type=PAYLOAD_TYPE, payload=payload, signatures=signatures)
 
 
 def parse_envelope(data: bytes, *, max_bytes: int = MAX_ENVELOPE_BYTES) -> Envelope:
@@ -112,7 +121,7 @@ def parse_envelope(data: bytes, *, max_bytes: int = MAX_ENVELOPE_BYTES) -> Envel
     Raises: DsseError for anything else, also for a repeated member.
     """
     try:
-        return _read_envelope(parse_strict(data, max_bytes=max_bytes), _decode_either)
+        return _read_envelope(parse_strict(data, max_bytes=max_bytes))
     except (StrictJsonError, Base64Error) as err:
         raise DsseError(f"not a DSSE envelope: {err}") from err
 
@@ -151,7 +160,7 @@ def _fits(key: VerifyingKey, message: bytes, signature: bytes) -> bool:
     return True
 
 
-def _read_envelope(value: Json, decode_text: Callable[[str], bytes]) -> Envelope:
+def _read_envelope(value: Json) -> Envelope:
     match value:
         case {"payload": str(payload), "payloadType": str(payload_type), "signatures": list(signatures)}:
             pass
@@ -159,18 +168,18 @@ def _read_envelope(value: Json, decode_text: Callable[[str], bytes]) -> Envelope
             raise DsseError("not a DSSE envelope: payload, payloadType or signatures are missing or of another type")
     if not payload_type or not 1 <= len(signatures) <= MAX_SIGNATURES:
         raise DsseError(f"a DSSE envelope has a payload type and 1 to {MAX_SIGNATURES} signatures")
-    read = tuple(_read_signature(signature, decode_text) for signature in signatures)
-    return Envelope(payload_type=payload_type, payload=decode_text(payload), signatures=read)
+    read = tuple(map(_read_signature, signatures))
+    return Envelope(payload_type=payload_type, payload=_decode_either(payload), signatures=read)
 
 
-def _read_signature(value: Json, decode_text: Callable[[str], bytes]) -> Signature:
+def _read_signature(value: Json) -> Signature:
     match value:
         case {"keyid": str(keyid), "sig": str(sig)}:
-            return Signature(keyid, decode_text(sig))
+            return Signature(keyid, _decode_either(sig))
         case {"keyid": None, "sig": str(sig)}:
-            return Signature("", decode_text(sig))
+            return Signature("", _decode_either(sig))
         case {"sig": str(sig), **others} if "keyid" not in others:
-            return Signature("", decode_text(sig))  # missing and empty mean the same
+            return Signature("", _decode_either(sig))  # missing and empty mean the same
         case _:
             raise DsseError("not a DSSE envelope: a signature whose sig or keyid is no string")
 

@@ -204,8 +204,8 @@ def parse_note(data: bytes, *, max_bytes: int = MAX_NOTE_BYTES, max_signatures: 
 def verify_note(data: bytes, verifiers: Iterable[Verifier]) -> VerifiedNote:
     """Return the note ``data`` with its lines sorted into verified ones and those of unknown keys.
 
-    Of several lines of one key the first is returned, but all must fit. Raises: UnverifiedNoteError when no known key signed,
-    BadSignatureError when the line of a known key does not fit, NoteError for what is no note.
+    Of several lines of one key the first is returned, but all must fit. Raises: UnverifiedNoteError when no known key
+    signed, BadSignatureError when a line of a known key does not fit, NoteError for what is no note.
     """
     note = parse_note(data)
     known = _by_name_and_id(verifiers)

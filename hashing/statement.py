@@ -91,15 +91,11 @@ def parse_statement(payload: bytes, *, max_bytes: int = MAX_ENTRY_BYTES) -> Stat
 
 def read_statement(value: Json) -> Statement:
     """Return the statement that the parsed JSON ``value`` is. Raises StatementError."""
-    match value:
-        case {"_type": str(kind), "subject": list(subject), "predicateType": str(predicate_type), **rest}:
-            predicate = rest.get("predicate")
-        case _:
-            raise StatementError("not a statement: _type, subject or predicateType are missing or of another type")
-    if kind != STATEMENT_TYPE:
+    if not isinstance(value, dict) or value.get("_type") != STATEMENT_TYPE:
         raise StatementError(f"not a statement of the version read here, {STATEMENT_TYPE}")
-    if not predicate_type:
-        raise StatementError("a statement with an empty predicateType")
+    subject, predicate_type, predicate = value.get("subject"), value.get("predicateType"), value.get("predicate")
+    if not isinstance(subject, list) or not isinstance(predicate_type, str) or not predicate_type:
+        raise StatementError("a statement whose subject or predicateType is missing, empty or of another type")
     if predicate is not None and not isinstance(predicate, dict):
         raise StatementError("a statement whose predicate is no object")
     return Statement(subjects=_read_subjects(subject), predicate_type=predicate_type, predicate=predicate or {})
@@ -116,11 +112,10 @@ def _read_subjects(values: list[Json]) -> tuple[Subject, ...]:
 
 
 def _read_subject(value: Json) -> Subject:
-    match value:
-        case {"digest": dict(digests), **rest} if digests:
-            name = rest.get("name", "")
-        case _:
-            raise StatementError("a subject without a digest")
+    digests = value.get("digest") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(digests, dict) or not digests:
+        raise StatementError("a subject without a digest")
+    name = value.get("name", "")
     if not isinstance(name, str):
         raise StatementError("a subject whose name is no string")
     return Subject(name, {algorithm: _read_digest(algorithm, digest) for algorithm, digest in digests.items()})

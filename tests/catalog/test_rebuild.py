@@ -5,64 +5,54 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_of_footage import FootageStore, content, fill, footage_store
+from store_of_footage import FootageStore, content
 
 from base.errors import BusyError, CatalogueError
-from catalog.bring_forward import bring_forward
 from catalog.check import check_catalogue
 from catalog.rebuild import NEW_PREFIX, rebuild
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[FootageStore]:
-    with footage_store(tmp_path / "store") as made:
-        fill(made)
-        bring_forward(made.layout)
-        yield made
+def leftovers(filled: FootageStore) -> list[Path]:
+    return list(filled.layout.root.glob("catalogue.*"))
 
 
-def leftovers(store: FootageStore) -> list[Path]:
-    return list(store.layout.root.glob("catalogue.*"))
-
-
-def test_a_rebuilt_catalogue_has_the_same_rows(store: FootageStore) -> None:
-    before = content(store.layout.catalogue)
-    inode = store.layout.catalogue.stat().st_ino
-    rebuild(store.layout)
-    assert content(store.layout.catalogue) == before
-    assert store.layout.catalogue.stat().st_ino != inode
-    assert leftovers(store) == [store.layout.catalogue]
-    assert store.layout.catalogue.stat().st_mode & 0o777 == 0o600
+def test_a_rebuilt_catalogue_has_the_same_rows(filled: FootageStore) -> None:
+    before = content(filled.layout.catalogue)
+    inode = filled.layout.catalogue.stat().st_ino
+    rebuild(filled.layout)
+    assert content(filled.layout.catalogue) == before
+    assert filled.layout.catalogue.stat().st_ino != inode
+    assert leftovers(filled) == [filled.layout.catalogue]
+    assert filled.layout.catalogue.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("data", [None, b"", b"garbage" * 1000])
-def test_whatever_lay_there_a_rebuild_puts_it_right(store: FootageStore, data: bytes | None) -> None:
-    before = content(store.layout.catalogue)
+def test_whatever_lay_there_a_rebuild_puts_it_right(filled: FootageStore, data: bytes | None) -> None:
+    before = content(filled.layout.catalogue)
     if data is None:
-        store.layout.catalogue.unlink()
+        filled.layout.catalogue.unlink()
     else:
-        store.layout.catalogue.write_bytes(data)
-    rebuild(store.layout)
-    assert content(store.layout.catalogue) == before
-    assert check_catalogue(store.layout) == []
+        filled.layout.catalogue.write_bytes(data)
+    rebuild(filled.layout)
+    assert content(filled.layout.catalogue) == before
+    assert check_catalogue(filled.layout) == []
 
 
-def test_a_journal_left_beside_the_old_file_is_not_applied_to_the_new_one(store: FootageStore) -> None:
+def test_a_journal_left_beside_the_old_file_is_not_applied_to_the_new_one(filled: FootageStore) -> None:
     """SQLite finds a journal by name: without its removal the old pages would be written into the new file.
 
     Red when the removal in `_swap` is left out: the new catalogue is then no database any more.
     """
-    before = content(store.layout.catalogue)
-    journal = _journal_of_a_killed_writer(store.layout.root / "killed.db")
-    store.layout.catalogue.unlink()  # so that nobody rolls the journal back first
-    journal.rename(f"{store.layout.catalogue}-journal")
-    rebuild(store.layout)
-    assert content(store.layout.catalogue) == before
+    before = content(filled.layout.catalogue)
+    journal = _journal_of_a_killed_writer(filled.layout.root / "killed.db")
+    filled.layout.catalogue.unlink()  # so that nobody rolls the journal back first
+    journal.rename(f"{filled.layout.catalogue}-journal")
+    rebuild(filled.layout)
+    assert content(filled.layout.catalogue) == before
 
 
 def _journal_of_a_killed_writer(path: Path) -> Path:
@@ -83,14 +73,14 @@ def _journal_of_a_killed_writer(path: Path) -> Path:
     return journal
 
 
-def test_what_a_killed_rebuild_left_is_cleared_away(store: FootageStore) -> None:
+def test_what_a_killed_rebuild_left_is_cleared_away(filled: FootageStore) -> None:
     for name in (f"{NEW_PREFIX}0011", f"{NEW_PREFIX}0011-journal"):
-        (store.layout.root / name).write_bytes(b"left")
-    rebuild(store.layout)
-    assert leftovers(store) == [store.layout.catalogue]
+        (filled.layout.root / name).write_bytes(b"left")
+    rebuild(filled.layout)
+    assert leftovers(filled) == [filled.layout.catalogue]
 
 
-def test_only_one_rebuild_runs(store: FootageStore) -> None:
+def test_only_one_rebuild_runs(filled: FootageStore) -> None:
     program = (
         "import sys, pathlib\n"
         "from catalog.rebuild import workbench\n"
@@ -99,28 +89,28 @@ def test_only_one_rebuild_runs(store: FootageStore) -> None:
         "    print('here', flush=True)\n"
         "    sys.stdin.read()\n"
     )
-    command = [sys.executable, "-c", program, str(store.layout.root)]
+    command = [sys.executable, "-c", program, str(filled.layout.root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdin is not None
         assert other.stdout.readline() == b"here\n"
         with pytest.raises(BusyError, match="rebuild or check"):
-            rebuild(store.layout)
+            rebuild(filled.layout)
         other.stdin.close()
-    rebuild(store.layout)
+    rebuild(filled.layout)
 
 
-def test_a_rebuild_that_fails_leaves_the_old_catalogue(store: FootageStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = content(store.layout.catalogue)
+def test_a_rebuild_that_fails_leaves_the_old_catalogue(filled: FootageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(filled.layout.catalogue)
 
     def fail(*_: object, **__: object) -> None:
         raise CatalogueError("seeded")
 
     monkeypatch.setattr("catalog.rebuild.project", fail)
     with pytest.raises(CatalogueError, match="seeded"):
-        rebuild(store.layout)
-    assert content(store.layout.catalogue) == before
-    assert leftovers(store) == [store.layout.catalogue]
+        rebuild(filled.layout)
+    assert content(filled.layout.catalogue) == before
+    assert leftovers(filled) == [filled.layout.catalogue]
 
 
 # --------------------------------------------------------------------------------------------------------- checking
@@ -150,11 +140,11 @@ TAMPERED = [
 
 
 @pytest.mark.parametrize(("table", "statement", "code"), TAMPERED)
-def test_any_changed_row_is_found_and_named(store: FootageStore, table: str, statement: str, code: str | None) -> None:
-    with closing(sqlite3.connect(store.layout.catalogue)) as connection, connection:
+def test_any_changed_row_is_found_and_named(filled: FootageStore, table: str, statement: str, code: str | None) -> None:
+    with closing(sqlite3.connect(filled.layout.catalogue)) as connection, connection:
         connection.execute(statement)
-    before = store.layout.catalogue.read_bytes()
-    findings = check_catalogue(store.layout)
+    before = filled.layout.catalogue.read_bytes()
+    findings = check_catalogue(filled.layout)
     if code is None:
         assert findings == []
     else:
@@ -162,20 +152,20 @@ def test_any_changed_row_is_found_and_named(store: FootageStore, table: str, sta
             (finding.code, " ".join(finding.object.split()[:2])) for finding in findings
         }
         assert {finding.exit_code for finding in findings} == {22}
-    assert store.layout.catalogue.read_bytes() == before
-    assert leftovers(store) == [store.layout.catalogue]
+    assert filled.layout.catalogue.read_bytes() == before
+    assert leftovers(filled) == [filled.layout.catalogue]
 
 
-def test_a_sound_catalogue_has_no_findings_even_when_it_lags(store: FootageStore) -> None:
-    assert check_catalogue(store.layout) == []
-    store.drop(b"late")
-    store.seal()
-    assert check_catalogue(store.layout) == []
+def test_a_sound_catalogue_has_no_findings_even_when_it_lags(filled: FootageStore) -> None:
+    assert check_catalogue(filled.layout) == []
+    filled.drop(b"late")
+    filled.seal()
+    assert check_catalogue(filled.layout) == []
 
 
 @pytest.mark.parametrize("change", ["missing", "cut", "page"])
-def test_a_damaged_file_is_a_finding_and_not_an_error(store: FootageStore, change: str) -> None:
-    path = store.layout.catalogue
+def test_a_damaged_file_is_a_finding_and_not_an_error(filled: FootageStore, change: str) -> None:
+    path = filled.layout.catalogue
     if change == "missing":
         path.unlink()
     elif change == "cut":
@@ -184,8 +174,8 @@ def test_a_damaged_file_is_a_finding_and_not_an_error(store: FootageStore, chang
         data = bytearray(path.read_bytes())
         data[5 * 4096 : 6 * 4096] = b"\xff" * 4096
         path.write_bytes(data)
-    findings = check_catalogue(store.layout)
+    findings = check_catalogue(filled.layout)
     assert findings
     assert {finding.exit_code for finding in findings} == {22}
-    rebuild(store.layout)
-    assert check_catalogue(store.layout) == []
+    rebuild(filled.layout)
+    assert check_catalogue(filled.layout) == []

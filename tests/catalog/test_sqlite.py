@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_of_footage import ORIGIN, FootageStore, content, fill, footage_store
+from store_of_footage import ORIGIN, FootageStore, content, footage_store
 
 from base.errors import CatalogueError, NewerDataError
 from catalog import database
@@ -29,23 +28,10 @@ from ledger.reader import LogReader
 SAME_STORE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=15)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[FootageStore]:
-    with footage_store(tmp_path / "store") as made:
-        yield made
-
-
 def entries_of(store: FootageStore) -> tuple[list[OpenedEntry], Checkpoint]:
     with LogReader(store.layout) as log:
         sealed = log.sealed()
         return list(log.opened(0, sealed.size)), sealed
-
-
-@pytest.fixture
-def filled(store: FootageStore) -> FootageStore:
-    fill(store)
-    bring_forward(store.layout)
-    return store
 
 
 def test_the_catalogue_holds_what_happened(filled: FootageStore) -> None:
@@ -100,7 +86,6 @@ def test_a_batch_that_overlaps_what_is_projected_is_taken_from_where_it_is_new(f
 def test_what_does_not_follow_is_refused_whole(
     store: FootageStore, begin: int, size: int | None, origin: str, text: str
 ) -> None:
-    fill(store)
     entries, sealed = entries_of(store)
     path = store.layout.root / "other.db"
     with Catalogue.create(path, ORIGIN) as catalogue:
@@ -142,7 +127,6 @@ def test_entries_that_are_not_sealed_stay_out(filled: FootageStore) -> None:
 
 
 def test_two_processes_that_come_by_at_once_project_each_entry_once(store: FootageStore) -> None:
-    fill(store)
     errors: list[BaseException] = []
     start = threading.Barrier(3)
 

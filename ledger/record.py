@@ -96,9 +96,9 @@ class Recorder:
         An arrival or refusal that is recorded already is found, checked and returned, and not written again. Raises
         BusyError after 30 s of other writers, SyncFailedError or SurroundingsError when the disk refuses.
         """
-        moment = format_time(now())
         with log_db.transaction(self.connection):
-            batch = _Batch(self, moment)
+            # The time is taken inside: whoever waited for another writer must not seem to come from before it.
+            batch = _Batch(self, format_time(now()))
             recorded = [batch.add(proposal) for proposal in proposals]
             batch.write()
             reach("record.commit")

@@ -59,8 +59,8 @@ def store_run_by(root: Path, roles: Sequence[str]) -> StoreLayout:
     return layout
 
 
-def receive(recorder: Recorder, *, name: bytes = DROP_NAME) -> str:
-    """Record a drop, whose arrival key is ARRIVAL_KEY, and return its identifier."""
+def receive(recorder: Recorder, *, name: bytes = DROP_NAME, arrival_key: bytes = ARRIVAL_KEY) -> str:
+    """Record a drop and return its identifier."""
     drop = new_identifier("drop")
     recorder.record(
         [
@@ -71,7 +71,7 @@ def receive(recorder: Recorder, *, name: bytes = DROP_NAME) -> str:
                 name=name,
                 depositor_uid=1000,
                 depositor_user="tech",
-                arrival_key=ARRIVAL_KEY,
+                arrival_key=arrival_key,
             )
         ]
     )

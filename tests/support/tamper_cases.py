@@ -219,6 +219,21 @@ def _sql(database: str, statement: str, *names: str) -> Damage:
     return damage
 
 
+def _damage_index(database: str, index: str) -> Damage:
+    """Return a damage to the last cell of an index: the rows stay right, and a search through the index misses one."""
+
+    def damage(ground: Ground) -> Names:
+        path = ground.store / "private" / database
+        (page,) = one_row(path, f"SELECT rootpage FROM sqlite_master WHERE name = '{index}'")
+        data = bytearray(path.read_bytes())
+        assert isinstance(page, int)
+        data[page * int.from_bytes(data[16:18], "big") - 1] ^= 1
+        rewrite(path, bytes(data))
+        return (database,)
+
+    return damage
+
+
 # Turning back.
 
 
@@ -317,8 +332,8 @@ def _database_cases() -> Iterator[TamperCase]:
     yield TamperCase("two rows of log.db are swapped", LOG, _swap_entry_rows)
     head = "UPDATE head SET count = count + 1 WHERE name = 'log'"
     yield TamperCase("a head of log.db is another", LOG, _sql("private/log.db", head, "head", "log"))
-    index = "DELETE FROM subject WHERE name = 'log' AND seq = 0"
-    yield TamperCase("an index row of log.db has gone", LOG, _sql("private/log.db", index, "subject", "log"))
+    lost = "DELETE FROM subject WHERE name = 'log' AND seq = 0"
+    yield TamperCase("an index row of log.db has gone", LOG, _sql("private/log.db", lost, "subject", "log"))
     arrival = "UPDATE arrival SET generation = generation + 1 WHERE seq = (SELECT max(seq) FROM arrival)"
     yield TamperCase("an arrival is another", LOG, _sql("private/openings.db", arrival, "arrival"))
     newest = "size = (SELECT max(size) FROM checkpoint)"
@@ -343,6 +358,10 @@ def _database_cases() -> Iterator[TamperCase]:
     openings = file_cases("openings.db", LOG, lambda ground: ground.store / "private" / "openings.db",
                            but=(*_UNSURE, "goes on"))  # fmt: skip
     yield from openings
+    index = _damage_index("log.db", "sqlite_autoindex_entry_1")
+    yield TamperCase("an index inside log.db is damaged", LOG, index)
+    index = _damage_index("openings.db", "opening_by_entry")
+    yield TamperCase("an index inside openings.db is damaged", LOG, index)
     yield TamperCase("log/ is turned back", LOG, _turn_back("log"))
     yield TamperCase("log.db is turned back", LOG, _turn_back("private/log.db"))
     yield TamperCase("log/ and log.db are turned back", LOG, _turn_back("log", "private/log.db"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from base.errors import UsageError
 
-SANDBOX_CHOICES = ("require-seccomp", "require-all")
+SANDBOX_CHOICES = ("require-seccomp", "require-landlock")  # the names that `media.wire.Requirement` knows
 
 
 class SettingsError(UsageError):

@@ -23,7 +23,7 @@ _LIST_DIGEST = "2f5eed53a4727b4bf8880d8f3f199efc90e58503646d9ff8eff3a2ed3b24dbda
 class WordListError(LedgerError):
     """The word list is not the published one: words spoken from it would mislead."""
 
-    next_step = "Install strongroom again; `strongroom selftest` compares every installed file."
+    next_step = "Install strongroom again: a file of it was changed."
 
 
 def spoken_form(note_text: str) -> tuple[str, ...]:

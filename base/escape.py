@@ -7,6 +7,7 @@ only: the raw bytes are kept elsewhere and are never derived from the escaped te
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MAX_SHOWN = 200  # characters; a longer text is cut with an ellipsis and its length
@@ -38,9 +39,9 @@ def _shown_character(character: str) -> str:
     return character
 
 
-def printable_ascii(text: str) -> str:
-    """Return ``text`` as printable ASCII without quotation marks and backslashes; anything else becomes ``?``."""
-    return "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in text)[:MAX_SHOWN] or "?"
+def code_of(text: str) -> str:
+    """Return ``text`` as a code of at most 40 characters ``a-z0-9._-``; anything else becomes a dash."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:40] or "-"
 
 
 def csv_cell(text: str) -> str:

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from base.errors import SurroundingsError
-from base.escape import printable_ascii
+from base.escape import code_of
 from hashing.digest import Digest
 from hashing.strict_json import Json, canonical_document
 from ledger.events.analysis import analysis_completed, analysis_failed
@@ -203,4 +203,4 @@ def _failed(task: Task, failure: Failure) -> Event:
 
 
 def _tools(tools: Iterable[Tool]) -> list[dict[str, str]]:
-    return [{"name": printable_ascii(tool.name), "version": printable_ascii(tool.version)} for tool in tools]
+    return [{"name": code_of(tool.name), "version": code_of(tool.version)} for tool in tools]

@@ -171,8 +171,9 @@ class Pipeline:
         """Note the state of a drop, write its receipts, and say it."""
         tally = drop.tally()
         row = replace(drop.row, state=state, seen_files=tally.files_seen, seen_bytes=tally.bytes_seen)
-        share.put(drop, row)
+        drop.row = row
         share.desk.tell(drop, completed, vanished=vanished)
+        share.put(drop, row)  # after the receipts: a crash between the two writes them again
         drop.told = True
         self.summary.touched.add(row.drop_id)
         self.tell(

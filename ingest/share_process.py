@@ -18,7 +18,7 @@ from base.errors import EvidenceError, SurroundingsError
 from base.escape import shown
 from ingest.share_messages import Bell, Reply, Request, ShareMessageError, Start, frame, reply_buffer
 
-_POLL_S = 0.25  # how often a wait asks whether to stop
+POLL_S = 0.25  # how often a wait asks whether to stop
 _PIPE_BYTES = 1 << 20  # so that a batch of answers fits while the recorder is busy with the batch before
 _READ_BYTES = 1 << 18
 _KILL_GRACE_S = 0.5
@@ -67,12 +67,13 @@ class Patience:
             if self._stop():
                 raise StopRequestedError("stopped while a share was being read; nothing was left half done.")
             left_s = self._deadline_s - self._clock()
+            # Looked at before judged: if it was us who slept or were slow, the answer lies there already.
+            if poll.poll(1000 * max(0.0, min(POLL_S, left_s))):
+                return
             if left_s <= 0:
                 raise ShareUnreachableError(
                     f"the share reader was silent for {self._silence_s:g} s and was abandoned.", cause="silent"
                 )
-            if poll.poll(1000 * min(_POLL_S, left_s)):
-                return
 
 
 class ReaderProcess:

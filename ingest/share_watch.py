@@ -49,9 +49,13 @@ class ShareWatch:
         self._adopted = adopted
         self._device: int | None = None
         self._announced = False
+        self._watched_by = ""
+        self._condition: Condition | None = None
         for row in db.drops():
             if row.root == root:
-                self.drops[row.name] = Drop(row=row, dealt=db.files(row.drop_id))
+                # A state at which a drop rests is written down after its receipts: they stand.
+                rests = row.state in ("held", "safe", "problem")
+                self.drops[row.name] = Drop(row=row, dealt=db.files(row.drop_id), told=rests)
 
     def close(self) -> None:
         self.reader.close()
@@ -75,9 +79,8 @@ class ShareWatch:
             self.set_unreachable(error, now_s)
 
     def _announce(self) -> None:
-        description = self.reader.describe_root()
+        self._watched_by = self.reader.describe_root().watched_by
         self.reader.watch()
-        self._db.put_condition(Condition(subject=self.root, code="watched", detail=description.watched_by))
         self._announced = True
 
     def _look(self) -> tuple[list[Found], ScanOutcome]:
@@ -126,16 +129,20 @@ class ShareWatch:
 
     def set_unreachable(self, error: ShareUnreachableError, now_s: float) -> None:
         """Note that the share failed; nothing is concluded about what lies in it."""
-        if self.unreachable is None:
-            self._db.put_condition(Condition(subject=self.root, code="unreachable", detail=str(error)))
         self.unreachable = error
+        self._say(Condition(subject=self.root, code="unreachable", detail=str(error)))
         self._announced = False
         self.next_scan_s = max(now_s + self.busy_interval_s, self.reader.retry_at_s)
 
     def _set_reachable(self) -> None:
-        if self.unreachable is not None:
-            self.unreachable = None
-            self._announce()
+        self.unreachable = None
+        self._say(Condition(subject=self.root, code="watched", detail=self._watched_by))
+
+    def _say(self, condition: Condition) -> None:
+        """Let `status` know how the share is, whenever that is news."""
+        if condition != self._condition:
+            self._condition = condition
+            self._db.put_condition(condition)
 
     def look_again(self, drop: Drop) -> None:
         """Let nothing more be decided of a drop before the next scan, and let that come soon."""

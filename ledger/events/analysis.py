@@ -7,9 +7,18 @@ from collections.abc import Mapping, Sequence
 from hashing.digest import Digest
 from hashing.strict_json import Json
 from ledger.events.event import Event
-from ledger.events.vocabulary import Category, Committed, EventType, OpeningClass, code, codes, count, optional_records
+from ledger.events.vocabulary import (
+    Category,
+    Committed,
+    EventType,
+    OpeningClass,
+    code,
+    codes,
+    count,
+    optional_coded_records,
+)
 
-_TOOLS = optional_records("programs and libraries that worked on it", "name", "version")
+_TOOLS = optional_coded_records("programs and libraries that worked on it", "name", "version")
 _LIMITS = codes("limits that were hit")
 _SANDBOX = codes("layers of the sandbox that were active")
 _COMMITTED = {

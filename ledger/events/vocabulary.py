@@ -161,10 +161,17 @@ def records(meaning: str, *members: str) -> Fact:
     return Fact(meaning=meaning, json_type=f"list of objects with {', '.join(members)}", accepts=accepts)
 
 
-def optional_records(meaning: str, *members: str) -> Fact:
-    """As `records`, or null for none."""
+def optional_coded_records(meaning: str, *members: str) -> Fact:
+    """As `records`, but every value is a code; or null for none."""
     some = records(meaning, *members)
-    return Fact(meaning=meaning, json_type=f"{some.json_type}; or null", accepts=lambda v: v is None or some.accepts(v))
+
+    def accepts(value: Json) -> bool:
+        if value is None:
+            return True
+        rows = [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+        return some.accepts(value) and all(_is_code(text) for row in rows for text in row.values())
+
+    return Fact(meaning=meaning, json_type=f"{some.json_type}, all codes; or null", accepts=accepts)
 
 
 def _is_count(value: Json) -> bool:

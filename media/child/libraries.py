@@ -44,10 +44,9 @@ def warm_up() -> None:
 def tools() -> tuple[Tool, ...]:
     """Return the libraries with the versions they give of themselves, in a fixed order."""
     build = cv2.getBuildInformation()
-    ffmpeg = " ".join(f"{part} {_build_version(build, part)}" for part in _FFMPEG_PARTS)
     return (
         Tool(name="opencv", version=cv2.__version__),
-        Tool(name="ffmpeg", version=ffmpeg),
+        *(Tool(name=f"lib{part}", version=_build_version(build, part)) for part in _FFMPEG_PARTS),
         Tool(name="libmediainfo", version=_mediainfo_version()),
         Tool(name="pymediainfo", version=importlib.metadata.version("pymediainfo")),
         Tool(name="exifread", version=exifread.__version__),

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Sequence
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from hashing.digest import Digest
@@ -15,6 +21,7 @@ from ledger.events.item import SourceStat
 from ledger.founding import found_store
 from ledger.identifiers import new_identifier
 from ledger.layout import StoreLayout
+from ledger.machine import machine_binding
 from ledger.record import Recorder
 from ledger.seal import seal
 
@@ -34,6 +41,23 @@ def found(root: Path, *, login: Login | None = None) -> StoreLayout:
     """Make a store of two entries. Its first person, with all roles, is ``login``, else whoever runs the test."""
     layout = StoreLayout(root)
     found_store(layout, origin=ORIGIN, settings="", login=login or whoever_tests())
+    return layout
+
+
+@cache
+def _template() -> Path:
+    folder = tempfile.mkdtemp(prefix="store-of-log-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return found(Path(folder, "store")).root
+
+
+def copied(root: Path) -> StoreLayout:
+    """As `found`, but a copy of one store with the same keys each time: quick, for tests that need many stores."""
+    shutil.copytree(_template(), root)
+    layout = StoreLayout(root)
+    with closing(sqlite3.connect(layout.log_db, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("UPDATE fact SET value = ? WHERE name = 'machine'", (machine_binding(root),))
     return layout
 
 

@@ -46,7 +46,6 @@ NOT_FOUND_YET = {
     "an arrival is another": "the table is not compared with entries and openings",
     "an opening is kept under another member": "the column beside the opening is not compared with it",
     "an index inside log.db is damaged": "the database is not asked for its integrity",
-    "an index inside openings.db is damaged": "the database is not asked for its integrity",
     "log.db is empty": "the message does not say which database",
     "openings.db is empty": "the message blames the log database",
 }

@@ -229,7 +229,7 @@ def _damage_index(database: str, index: str) -> Damage:
         assert isinstance(page, int)
         data[page * int.from_bytes(data[16:18], "big") - 1] ^= 1
         rewrite(path, bytes(data))
-        return (database,)
+        return (database, "entry")
 
     return damage
 

@@ -72,6 +72,7 @@ samples: $(VENV)/.installed
 
 reference: $(VENV)/.installed
 	@$(BIN)/python -P docs/reference/generate.py
+	@$(BIN)/python -P docs/reference/quote_help.py
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --group build pyproject.toml -o requirements.lock

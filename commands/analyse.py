@@ -25,6 +25,7 @@ def analyse(identifier: str | None, layout: StoreLayout, output: Output, *, agai
       3  no such item or drop
       7  a recorder holds this store: it analyses by itself
       8  the sandbox is not to be had at the strength that is configured
+
     \b
     Example:
       strongroom analyse item_7K3M --again

@@ -28,6 +28,7 @@ def rebuild(layout: StoreLayout, output: Output) -> None:
       7   another rebuild or check is running
       8   the disk refused
       21  the log is damaged: stop, and call the custodian
+
     \b
     Example:
       strongroom catalog rebuild
@@ -56,6 +57,7 @@ def check(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
       9   the catalogue is of a newer version of this program
       21  the log is damaged: stop, and call the custodian
       22  the catalogue differs: `strongroom catalog rebuild`
+
     \b
     Example:
       strongroom catalog check --json

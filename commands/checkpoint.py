@@ -26,6 +26,7 @@ def show(layout: StoreLayout, output: Output) -> None:
     Exit status:
       0   the checkpoint was printed
       21  the log has none, or it does not verify
+
     \b
     Example:
       strongroom checkpoint show > kept-2026-11.checkpoint

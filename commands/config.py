@@ -27,6 +27,7 @@ def show(layout: StoreLayout, output: Output, *, origin: bool) -> None:
       0  the settings were printed
       2  strongroom.toml says something unknown
       3  no such store
+
     \b
     Example:
       strongroom config show --origin

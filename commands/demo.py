@@ -25,6 +25,7 @@ def demo(ctx: click.Context, directory: Path, output: Output) -> None:
     Exit status:
       0  everything worked, and the store verifies
       4  DIR is not empty, and no demo made it
+
     \b
     Example:
       strongroom demo

@@ -28,6 +28,7 @@ def doctor(ctx: click.Context, store: str | None, output: Output) -> None:
     Exit status:
       0  nothing is wrong
       8  something is wrong that keeps strongroom from working as it should
+
     \b
     Example:
       strongroom doctor --store /srv/strongroom

@@ -32,6 +32,7 @@ def status(ctx: click.Context, identifier: str | None, layout: StoreLayout, outp
       0  shown; nothing of it waits for a person
       3  no such drop
       5  shown; it is a problem, or not all in evidence yet
+
     \b
     Example:
       strongroom drop status drop_7K3M
@@ -74,6 +75,7 @@ def receipt(identifier: str, layout: StoreLayout) -> None:
     Exit status:
       0  printed
       3  no such drop, or no receipt yet
+
     \b
     Example:
       strongroom drop receipt drop_7K3M

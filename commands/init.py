@@ -30,6 +30,7 @@ def init(directory: Path, origin: str | None, shares: tuple[str, ...], output: O
       2  a name or option can't be used
       4  DIR is not empty
       8  DIR is on a network or FUSE file system, or can't be written
+
     \b
     Example:
       strongroom init /srv/strongroom --share /srv/drops

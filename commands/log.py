@@ -45,6 +45,7 @@ def show(identifier: str | None, limit: int | None, layout: StoreLayout, output:
       3   no such item, drop or person
       4   you are not registered here, or have no role that allows it; recorded
       21  the log is damaged
+
     \b
     Example:
       strongroom log show item_7K3M
@@ -89,6 +90,7 @@ def receipt(item: str, target: Path, layout: StoreLayout, output: Output) -> Non
       4   DIR is not empty or lies in the store; or you have no role that allows it (recorded)
       8   DIR can't be written
       21  the log is damaged: no receipt was made
+
     \b
     Example:
       strongroom log receipt item_7K3M -o receipt-for-the-court

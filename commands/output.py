@@ -53,15 +53,18 @@ class Word:
 
 Cell = Word | str | int | None
 NOT_KNOWN = "-"
+_GAP = 3  # characters between two columns of a drawn table
+_READABLE = 16  # characters that a cell has at least before it is broken
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its heading, whether it holds numbers, and whether its cells may be broken over lines."""
+    """A column of a table: its heading (of several lines on a terminal), and how it is treated."""
 
     heading: str
-    right: bool = False
-    whole: bool = False  # identifiers and digests: never broken
+    right: bool = False  # numbers
+    whole: bool = False  # identifiers and digests: never broken over lines
+    spare: bool = False  # left out, and said to be, where the terminal is too narrow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +148,9 @@ class Output:
             return
         style = self._style(sys.stdout)
         if style.drawn:
-            _draw_table(_console(sys.stdout, style), columns, cells)
+            left_out = _draw_table(_console(sys.stdout, style), columns, cells)
+            if left_out:
+                self.note(Word(f"For want of room: no {', '.join(left_out)}. --json has everything.", Tone.QUIET))
         else:
             _write(sys.stdout, _plain_table(columns, cells))
 
@@ -213,7 +218,10 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def _plain_table(columns: Sequence[Column], rows: Sequence[Sequence[Word]]) -> str:
-    texts = [[column.heading.upper() for column in columns], *([word.text for word in row] for row in rows)]
+    texts = [
+        [column.heading.replace("\n", " ").upper() for column in columns],
+        *([word.text for word in row] for row in rows),
+    ]
     widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
     lines = []
     for row in texts:
@@ -242,18 +250,38 @@ def _console(stream: TextIO, style: Style) -> Console:
     )
 
 
-def _draw_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Word]]) -> None:
+def _draw_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Word]]) -> list[str]:
+    """Draw a table, and return the headings of the columns that had no room."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
+    kept = _columns_with_room(console.width, columns, rows)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for column in (columns[index] for index in kept):
         justify: Literal["left", "right"] = "right" if column.right else "left"
         table.add_column(Text(column.heading), justify=justify, no_wrap=column.whole, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(word.text, style=word.tone.value) for word in row))
+        table.add_row(*(Text(row[index].text, style=row[index].tone.value) for index in kept))
     console.print(table)
+    return [column.heading for index, column in enumerate(columns) if index not in kept]
+
+
+def _columns_with_room(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Word]]) -> list[int]:
+    """Return the columns to draw: spare ones go, from the last, until the rest fits."""
+    kept = list(range(len(columns)))
+    needed = [_least_width(column, [row[index].text for row in rows]) for index, column in enumerate(columns)]
+    for index in reversed(range(len(columns))):
+        if sum(needed[other] + _GAP for other in kept) > width and columns[index].spare:
+            kept.remove(index)
+    return kept
+
+
+def _least_width(column: Column, texts: Sequence[str]) -> int:
+    """Return how narrow a column may be: its longest cell where that is whole, else a readable part of it."""
+    longest = max(map(len, texts))
+    heading = max(map(len, column.heading.split("\n")))
+    return max(longest if column.whole else min(longest, _READABLE), heading)
 
 
 def _draw_line(console: Console, words: Sequence[Word]) -> None:

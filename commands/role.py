@@ -31,6 +31,7 @@ def grant(user: str, name: str, layout: StoreLayout, output: Output) -> None:
       0  granted, and sealed in the log
       3  this machine has no such user
       4  you are not registered, or not a custodian
+
     \b
     Example:
       strongroom role grant jdoe investigator

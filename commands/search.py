@@ -14,13 +14,13 @@ from ledger.layout import StoreLayout
 
 _COLUMNS = (
     Column("item", whole=True),
-    Column("device time, unchecked, UTC", whole=True),
+    Column("device time,\nunchecked, UTC", whole=True),
     Column("length", right=True, whole=True),
     Column("name"),
-    Column("type"),
-    Column("bytes", right=True, whole=True),
-    Column("state", whole=True),
     Column("activity"),
+    Column("state", whole=True, spare=True),
+    Column("bytes", right=True, whole=True, spare=True),
+    Column("type", spare=True),
 )
 _ACTIVITY = {
     "not-analysed": Word("not analysed", Tone.QUIET),
@@ -65,6 +65,7 @@ def find(
       3   no such drop
       4   you are not registered here, or have no role that allows it; recorded
       22  the catalogue is missing or damaged: `strongroom catalog rebuild`
+
     \b
     Example:
       strongroom find gate IMG_00* --from 2026-11-23T22:00+01:00 --to 2026-11-24
@@ -121,10 +122,10 @@ def _row(item: Item) -> tuple[Word | str | int | None, ...]:
         None if start is None else start.replace("T", " ").rstrip("Z"),
         length_text(item.duration_us),
         item.source_name or Word("withheld", Tone.QUIET),
-        item.media_type,
-        item.size_bytes,
-        item.state,
         activity_word(item.activity),
+        item.state,
+        item.size_bytes,
+        item.media_type,
     )
 
 

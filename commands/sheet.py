@@ -42,6 +42,7 @@ def sheet(ctx: click.Context, identifiers: tuple[str, ...], path: Path, layout: 
       4   you are not registered here, or have no role that allows it (recorded); or FILE exists
       20  written, but pictures are missing from the store or changed: run `strongroom verify`
       22  the catalogue is missing or damaged: `strongroom catalog rebuild`
+
     \b
     Example:
       strongroom sheet drop_7K3M -o yard.html

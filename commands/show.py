@@ -37,6 +37,7 @@ def show(identifier: str, layout: StoreLayout, output: Output) -> None:
       3   no such item or drop, or more than one
       4   you are not registered here, or have no role that allows it; recorded
       22  the catalogue is missing or damaged: `strongroom catalog rebuild`
+
     \b
     Example:
       strongroom show item_7K3M

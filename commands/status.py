@@ -23,6 +23,7 @@ def status(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
       0  nothing waits for a person
       5  a drop is a problem, or not all in evidence yet
       8  a share is unreachable, or the store waits for its disk
+
     \b
     Example:
       strongroom status

@@ -36,6 +36,7 @@ def verify(ctx: click.Context, layout: StoreLayout, against: tuple[Path, ...], o
       20  at least one sealed file differs from its record or is missing
       21  the log is damaged, rolled back or forked: stop, and call the custodian
       22  the catalogue differs from the log: rebuild it
+
     \b
     Example:
       strongroom verify --against kept-2026-08.checkpoint

@@ -49,6 +49,7 @@ def watch(
       10   a sync to disk failed: start it again
       21   the log was rolled back or changed: stop, and call the custodian
       143  stopped by SIGTERM (130 by Ctrl-C): what was told is sealed, the rest is taken at the next start
+
     \b
     Example:
       strongroom watch --once --share /srv/drops

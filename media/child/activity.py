@@ -35,6 +35,9 @@ class Difference:
 
 def luma(picture: Picture) -> Picture:
     """Return ``picture`` (colour, or grey already) as a small grey one of fixed size."""
+    # In two steps, because averaging all pixels of a large frame costs three times as much (1.8, not 0.5 ms).
+    if picture.shape[1] > 2 * WIDTH and picture.shape[0] > 2 * HEIGHT:
+        picture = np.asarray(cv2.resize(picture, (2 * WIDTH, 2 * HEIGHT), interpolation=cv2.INTER_LINEAR), np.uint8)
     small = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
     return np.asarray(small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
 

@@ -94,7 +94,8 @@ class Analysis:
         metadata = self._metadata(family)
         if not found.keyframes:
             outcome: FailureOutcome = "limit" if self._findings.limits else "not-decodable"
-            return self._failure(outcome, "no frame was decoded", family, metadata)
+            tried = f"none of {len(packets.keys)} intra frames of codec {packets.track.codec!r} gave a picture"
+            return self._failure(outcome, tried, family, metadata)
         self._note_edits(family, packets)
         return self._video_report(family, found, metadata)
 

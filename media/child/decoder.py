@@ -59,15 +59,14 @@ class Packets:
     start_frames: Fraction = Fraction(0)  # the first stamp as OpenCV tells it: in frames, rounded
     frame_rate: Fraction = Fraction(0)  # the container's, a claim
 
-    def settle(self) -> None:
-        """Put the stamps into order of presentation, once the pass is over."""
-        self.pts = array("q", sorted(self.pts))
-        self.keys = array("q", sorted(self.keys))
+    timed: bool = True  # false for bare streams, whose packets carry no stamps: then their order stands in for them
 
-    @property
-    def timed(self) -> bool:
-        """Whether the packets carry time stamps: without any, OpenCV gives 0 for each."""
-        return len(self.pts) <= 1 or self.pts[0] != self.pts[-1]
+    def settle(self, key_numbers: array[int]) -> None:
+        """Put the stamps into order of presentation, once the pass is over."""
+        # Without stamps OpenCV gives 0 for each.
+        self.timed = len(self.pts) <= 1 or min(self.pts) != max(self.pts)
+        self.pts = array("q", sorted(self.pts) if self.timed else range(len(self.pts)))
+        self.keys = array("q", sorted(self.keys)) if self.timed else key_numbers
 
     @property
     def duration(self) -> Fraction | None:
@@ -84,7 +83,12 @@ class Packets:
         return index if found else None
 
     def seconds(self, pts: int) -> Fraction:
-        return pts * self.track.time_base
+        """Return the time of ``pts``; of a bare stream a guess from the stated rate, for spreading pictures only."""
+        return pts * self.unit
+
+    @property
+    def unit(self) -> Fraction:
+        return self.track.time_base if self.timed else 1 / (self.frame_rate or Fraction(25))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,7 @@ class VideoFile:
         if not capture.isOpened():
             return None
         packets = Packets(track=_track(capture), frame_rate=_finite(capture.get(cv2.CAP_PROP_FPS)))
+        key_numbers = array("q")
         for pts, after_damage in _grabbed(capture, packets.track.time_base):
             if not packets.pts:
                 packets.start_frames = _finite(capture.get(cv2.CAP_PROP_PTS))
@@ -117,10 +122,11 @@ class VideoFile:
             packets.pts.append(pts)
             if capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME) > 0:
                 packets.keys.append(pts)
+                key_numbers.append(len(packets.pts) - 1)
             packets.stopped_by = "frames" if len(packets.pts) >= max_frames else budget.exceeded()
             if packets.stopped_by:
                 break
-        packets.settle()
+        packets.settle(key_numbers)
         return packets
 
     def intra_frames(self, packets: Packets) -> Iterator[IntraFrame]:
@@ -129,9 +135,11 @@ class VideoFile:
         capture = self._open("|avdiscard;nonkey", parameters)
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         keys = set(packets.keys)
-        for pts, _ in _grabbed(capture, packets.track.time_base):
+        order = iter(packets.keys)
+        for stamp, _ in _grabbed(capture, packets.track.time_base):
+            pts = stamp if packets.timed else next(order, -1)
             # Some decoders ignore the wish for intra frames only: what the container did not mark is not looked at.
-            if packets.timed and pts not in keys:
+            if pts not in keys:
                 continue
             done, picture = capture.retrieve()
             if done and picture is not None and picture.ndim == 3:

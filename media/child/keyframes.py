@@ -19,6 +19,7 @@ from media.child.pictures import KeptPicture, encoded, original_jpeg
 from media.report import Reason
 
 _COVERAGE_INTERVAL_S = 2  # never closer
+_COVERAGE_LEAST = 12
 _PEAK_LUMA = Fraction(1)  # a weaker change than this is noise
 _PEAK_OVER_MEDIAN = 2
 
@@ -76,7 +77,7 @@ class Keeper:
         """Return what is kept, in order of presentation."""
         for span in sorted(self._strongest):
             self._render_peak(self._strongest[span])
-        threshold = max(_PEAK_LUMA, _PEAK_OVER_MEDIAN * median_low(self._lumas)) if self._lumas else _PEAK_LUMA
+        threshold = self._threshold()
         peaks = [kept for kept in self._peaks if kept.difference and kept.difference.luma >= threshold]
         chosen = {kept.pts: kept for kept in [*peaks, *self._kept, *self._cuts]}
         self._add_last(chosen)
@@ -107,8 +108,13 @@ class Keeper:
         for finished in [other for other in self._strongest if other < span - 1]:
             self._render_peak(self._strongest.pop(finished))
 
+    def _threshold(self) -> Fraction:
+        """Return the least change that stands out among those seen so far."""
+        return max(_PEAK_LUMA, _PEAK_OVER_MEDIAN * median_low(self._lumas)) if self._lumas else _PEAK_LUMA
+
     def _render_peak(self, candidate: _Candidate) -> None:
-        self._keep(self._peaks, candidate.frame, "activity-peak", candidate.difference)
+        if candidate.difference.luma >= self._threshold():
+            self._keep(self._peaks, candidate.frame, "activity-peak", candidate.difference)
 
     def _span_of(self, pts: int) -> int:
         keys = self._packets.keys
@@ -151,7 +157,8 @@ def _coverage(packets: Packets, *, most: int) -> frozenset[int]:
     if not keys or most < 1:
         return frozenset()
     length = packets.seconds(keys[-1] - keys[0])
-    interval = max(Fraction(_COVERAGE_INTERVAL_S), length / most)
-    step = max(1, int(interval / packets.track.time_base))
+    number = min(most, _COVERAGE_LEAST + int(length / 60))  # a dozen, and one more for every minute
+    interval = max(Fraction(_COVERAGE_INTERVAL_S), length / number)
+    step = max(1, int(interval / packets.unit))
     wanted = range(keys[0] + step, keys[-1], step)
-    return frozenset(keys[bisect_left(keys, pts)] for pts in wanted[:most])
+    return frozenset(keys[bisect_left(keys, pts)] for pts in wanted[:number])

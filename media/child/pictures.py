@@ -54,7 +54,9 @@ def shrunk(picture: Picture) -> Picture:
     if longest <= LONGEST_SIDE:
         return picture
     size = (max(1, width * LONGEST_SIDE // longest), max(1, height * LONGEST_SIDE // longest))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    # Below a factor of two nothing is skipped by interpolating, which costs a quarter of averaging.
+    how = cv2.INTER_LINEAR if longest < 2 * LONGEST_SIDE else cv2.INTER_AREA
+    return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
 
 
 def quarter_turn(rotation: int) -> Literal[0, 90, 180, 270] | None:

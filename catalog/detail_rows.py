@@ -45,17 +45,17 @@ def read_items(path: Path, identifiers: Sequence[str]) -> tuple[list[ItemDetails
     An item that is meant twice is told once. Raises NotFoundError, CatalogueError.
     """
     items: dict[int, Item] = {}
-    drops: list[str] = []
+    drops: dict[str, None] = {}
     with closing(database.connect_to_read(path)) as connection, database.declared_errors():
         connection.execute("BEGIN")
         for identifier in identifiers:
             found = find_one(connection, identifier)
             if found.kind == "drop":
-                drops.append(found.name)
+                drops[found.name] = None
                 items.update((item.item_id, item) for item in items_of_drop(connection, found.key))
             else:
                 items[found.key] = item_by_id(connection, found.key)
-        return [item_details(connection, item) for item in items.values()], drops
+        return [item_details(connection, item) for item in items.values()], list(drops)
 
 
 def item_details(connection: sqlite3.Connection, item: Item) -> ItemDetails:

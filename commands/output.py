@@ -243,7 +243,7 @@ def _console(stream: TextIO, style: Style) -> Console:
     return Console(
         file=stream,
         force_terminal=style.coloured or None,
-        no_color=not style.coloured,
+        color_system="auto" if style.coloured else None,  # None: no bold either
         markup=False,
         emoji=False,
         highlight=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import unicodedata
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 from hypothesis import given
@@ -121,6 +121,38 @@ def test_colour_only_where_it_is_wanted(terminal: Terminal) -> None:
 def test_a_plain_table_is_aligned_and_says_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
     Output(command="find").table([Column("item"), Column("bytes", right=True)], [["a", 1234567], ["bb", None]])
     assert capsys.readouterr().out == "ITEM      BYTES\na     1,234,567\nbb            -\n"
+
+
+COLUMNS = (
+    Column("item", whole=True),
+    Column("name"),
+    Column("state", whole=True, spare=True),
+    Column("bytes", right=True, whole=True, spare=True),
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "headings", "left_out"),
+    [
+        (100, ["item", "name", "state", "bytes"], None),
+        (55, ["item", "name", "state"], "bytes"),
+        (40, ["item", "name"], "state, bytes"),
+    ],
+)
+def test_a_narrow_terminal_loses_spare_columns_and_is_told_so(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, width: int, headings: list[str], left_out: str | None
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    talk = io.StringIO()
+    with redirect_stdout(terminal), redirect_stderr(talk):
+        Output(command="find", color="never").table(
+            COLUMNS, [["item_7K3M9QZV2D8HN", "a long name that may be broken anywhere", "analysed", 1234567]]
+        )
+    printed = terminal.getvalue()
+    assert printed.splitlines()[0].split() == headings
+    assert "item_7K3M9QZV2D8HN" in printed  # an identifier is never broken or cut
+    assert max(map(len, printed.splitlines())) <= width
+    assert (f"no {left_out}." in talk.getvalue()) if left_out else talk.getvalue() == ""
 
 
 def test_a_table_without_rows_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

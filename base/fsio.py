@@ -238,6 +238,13 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a crash left of `replace_file` and `put_file` below a folder in which nobody else writes. unlink*"""
+    for path in sorted(folder.rglob(f"{_TEMPORARY_PREFIX}*")):
+        if is_temporary(path.name) and not path.is_dir():
+            remove(path)
+
+
 def _write_temporary(data: bytes, mode: int, dir_fd: int) -> str:
     name = f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     descriptor = create(name, dir_fd=dir_fd)

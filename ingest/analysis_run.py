@@ -9,6 +9,7 @@ from base import fsio
 from base.config import read_settings
 from catalog.bring_forward import bring_forward
 from ingest.analysis import Analysed, Analyst, Task, tasks_open
+from ingest.leftovers import clear_leftovers
 from ledger.layout import StoreLayout
 from ledger.reader import LogReader
 from ledger.record import Recorder
@@ -31,6 +32,7 @@ def analyse_store(
     lock.acquire(holder=f"`strongroom analyse` (process {os.getpid()})")
     try:
         with start(layout) as recorder:
+            clear_leftovers(layout)
             tasks = [task for task in tasks_open(recorder, again=again or name is not None) if _wanted(task, name)]
             yield from _analyse(layout, recorder, tasks, progress)
     finally:

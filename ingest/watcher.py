@@ -22,6 +22,7 @@ from catalog.bring_forward import Follower
 from ingest.analysis import Analyst, tasks_open
 from ingest.drops import Drop
 from ingest.intake_db import Condition, IntakeDb
+from ingest.leftovers import clear_leftovers
 from ingest.pipeline import Line, Pipeline, Summary
 from ingest.reception import known_drops
 from ingest.settings_record import record_changed_settings
@@ -31,7 +32,7 @@ from ledger.layout import StoreLayout
 from ledger.record import Recorder
 from ledger.recovery import start
 from ledger.seal import seal
-from vault.local import DERIVED_PREFIX, LocalStore
+from vault.local import LocalStore
 
 SETTLE_FACTOR = 4  # times T: what has not settled by then in a single run waits for a person
 RETRY_STORE_S = 5.0  # after the disk of the store refused
@@ -65,7 +66,7 @@ class Watcher:
         layout = self._layout
         self._lock.acquire(holder=f"the recorder of this store (process {os.getpid()})")
         self._recorder: Recorder = start(layout, accept_move=self._accept_move)
-        self._clear_staging()
+        clear_leftovers(layout)
         record_changed_settings(self._recorder, self._settings)
         self._vault = LocalStore(layout.vault, layout.staging)
         self._db = IntakeDb.open(layout.intake_db)
@@ -108,13 +109,6 @@ class Watcher:
         self._db.close()
         self._recorder.close()
         self._lock.release()
-
-    def _clear_staging(self) -> None:
-        """Remove what an interrupted run left half copied: the sources are still in the share."""
-        with fsio.directory(self._layout.staging) as staging:
-            for path in sorted(self._layout.staging.iterdir()):
-                if not path.name.startswith(DERIVED_PREFIX):
-                    fsio.remove(path.name, dir_fd=staging)
 
     # ------------------------------------------------------------------------------------------------------ loops
 

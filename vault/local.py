@@ -196,7 +196,7 @@ def hash_descriptor(descriptor: int) -> tuple[Digest, int]:
 
 
 def _stage(content: bytes, staging: int) -> Staged:
-    name = f"{DERIVED_PREFIX}{secrets.token_hex(16)}"
+    name = secrets.token_hex(16)
     descriptor = fsio.create(name, dir_fd=staging)
     try:
         fsio.write_all(descriptor, content)
@@ -204,6 +204,3 @@ def _stage(content: bytes, staging: int) -> Staged:
     finally:
         os.close(descriptor)
     return Staged(name=name, sha256=Digest.of(content), size_bytes=len(content))
-
-
-DERIVED_PREFIX = "derived-"  # staged by analysis; whatever else lies in staging belongs to intake

@@ -49,6 +49,17 @@ def strongroom(*arguments: str | Path, env: Mapping[str, str] | None = None, tim
     return Ended(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
 
 
+def run_seeded(seed: str, site: Site, *, env: Mapping[str, str]) -> Ended:
+    """Let a recorder with a seeded bug (tests/support/seeds.py) take what is there."""
+    code = f"import sys, seeds; seeds.plant({seed!r}); import cli; sys.exit(cli.main())"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, "watch", "--once", "--jsonl", "--store", str(site.store)],
+        capture_output=True,
+        env={**_environment(), **env, "PYTHONPATH": os.fspath(Path(__file__).parent)},
+    )
+    return Ended(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
+
+
 def start(*arguments: str | Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start the program and return the process, its output in pipes."""
     return subprocess.Popen(
@@ -99,7 +110,7 @@ class Site:
 
     def sources(self) -> dict[bytes, str]:
         """Return every file of the share that is no receipt written by the recorder, with its SHA-256."""
-        ours = {hashlib.sha256(path.read_bytes()).hexdigest() for path in self.store.glob("private/receipts/*/*")}
+        ours = {hashlib.sha256(path.read_bytes()).hexdigest() for path in self.store.glob("private/receipts/*/[!.]*")}
         found = {os.fsencode(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(self.share)}
         return {path: digest for path, digest in found.items() if digest not in ours}
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,13 @@ from store_of_log import DROP_NAME, SHARE, arrive, found, receive, store_of_size
 from base.errors import LedgerError, NotFoundError, RefusedError
 from base.fsio import DiskError
 from exports.log_receipt import HOW_TO_CHECK, LogReceipt, definition_of, log_receipt, refuse_used, write_log_receipt
+from hashing.note import sign_note
 from hashing.receipt import parse_receipt, verify_receipt
-from ledger.keys.file import RECORDER_KEY, create_key
+from ledger.keys.file import LOG_KEY, RECORDER_KEY, create_key, load_key
 from ledger.layout import StoreLayout
 from ledger.reader import LogReader
 from ledger.record import Recorder
-from ledger.seal import seal
+from ledger.seal import LogKey, seal
 
 FILES = ["entry.json", "receipt.tlog-proof", "entry-0.json", "entry-0.tlog-proof", "policy", HOW_TO_CHECK]
 CONTENT = b"the very bytes of one recording"
@@ -211,6 +213,7 @@ TAMPERED: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("a hash more", edit("receipt.tlog-proof", lambda d: d.replace(b"\n\n", b"\n%b\n\n" % ANY_HASH, 1)), ["3  the"]),
     ("a hash cut short", edit("receipt.tlog-proof", replace_line(2, ANY_HASH[:24])), ["3  the entry stands"]),
     ("another position", edit("receipt.tlog-proof", replace_line(1, b"index 260")), ["3  the entry stands"]),
+    ("a signed position", edit("receipt.tlog-proof", lambda d: d.replace(b"index ", b"index +")), ["3  the entry"]),
     ("no position", edit("receipt.tlog-proof", replace_line(1, b"index ")), ["3  the entry stands"]),
     ("another header", edit("receipt.tlog-proof", replace_line(0, b"c2sp.org/tlog-proof@v2")), ["3  the entry stands"]),
     ("another size", both(replace_line(1, b"999")), ["3  the entry stands", "4  the log signed"]),
@@ -218,6 +221,7 @@ TAMPERED: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("another root", both(replace_line(2, ANY_HASH)), ["3  the entry stands", "4  the log signed"]),
     ("a size beyond counting", both(replace_line(1, b"9" * 40)), ["3  the entry stands", "4  the log signed"]),
     ("another log in the note", both(replace_line(0, b"strongroom/OTHER")), ["4  the log signed", "4  entry, first"]),
+    ("a claim nobody signed", both(replace_line(3, b"and all of it is true")), ["4  the log signed"]),
     ("two checkpoints", edit("entry-0.tlog-proof", lambda d: d + FOREIGN_LINE.encode()), ["3  both receipts end"]),
     ("no signature line", both(lambda d: d.partition(b"\n\n")[0] + b"\n\n"), ["4  the log signed"]),
     ("an empty receipt", edit("receipt.tlog-proof", lambda d: b""), ["3  both receipts", "3  the entry stands"]),
@@ -252,6 +256,30 @@ def test_a_stranger_sees_that_a_file_is_another_one_or_not_there(
     assert [line for line in told.splitlines() if "FAILED" in line][:-1] == [
         "FAILED  1  the file has the digest that the entry names"
     ]
+
+
+@needs_openssl
+def test_no_file_does_not_fit_an_entry_that_names_none(folder: Path, tmp_path: Path) -> None:
+    (folder / "entry.json").write_bytes(b"")
+    assert "FAILED  1  the file has the digest" in check_by_hand(folder, tmp_path / "missing")[1]
+
+
+@needs_openssl
+def test_a_log_that_signs_a_wrong_number_of_entries_is_found_out(tmp_path: Path) -> None:
+    """Size 1,024 with the root of size 512: the path is the same, and ends one level below the root."""
+    receipt, layout = receipt_in_log(tmp_path / "store", before=258, after=250)
+    assert receipt.checkpoint.size == 512
+    wrong = replace(receipt.checkpoint, size=1024)
+    note = sign_note(wrong.text(), [LogKey(load_key(layout.keys / LOG_KEY), wrong.origin)])
+    for name in ("receipt.tlog-proof", "entry-0.tlog-proof"):
+        proof = replace(parse_receipt(receipt.files[name]), checkpoint=note)
+        receipt = replace(receipt, files={**receipt.files, name: proof.encode()})
+    write_log_receipt(receipt, tmp_path / "out")
+    (tmp_path / "file").write_bytes(CONTENT)
+    status, told = check_by_hand(tmp_path / "out", tmp_path / "file")
+    assert status == 1
+    assert "OK      4  the log signed the checkpoint" in told
+    assert "FAILED  3  the entry stands" in told
 
 
 @needs_openssl
@@ -337,6 +365,7 @@ def test_an_entry_signed_with_a_key_that_the_log_does_not_name_gets_no_receipt(t
     create_key(layout.keys / RECORDER_KEY)
     with Recorder.open(layout) as recorder:
         (item,) = arrive(recorder, receive(recorder), [b"fresh.mp4"])
+        assert seal(recorder).size == 4  # a recorder does not suspect what it wrote itself
     with pytest.raises(LedgerError, match="does not name"):
         log_receipt(layout, item)
 

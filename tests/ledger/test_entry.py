@@ -155,11 +155,11 @@ def test_list_elements_are_shuffled_before_they_are_numbered() -> None:
 
 
 def test_an_entry_that_would_be_too_large_is_refused_before_it_is_written() -> None:
-    tools: Json = [{"name": "a" * 4000, "version": "1"} for _ in range(13)]
+    limits: Json = [f"{n:040d}" for n in range(1200)]
     event = golden_events()["analysis.failed"]
     with pytest.raises(EventRuleError, match="65535"):
         build_entry(
-            replace(event, facts={**event.facts, "tools": tools}),
+            replace(event, facts={**event.facts, "limits": limits}),
             place=PLACE,
             heads={},
             signer=RECORDER_SIGNER,

@@ -16,7 +16,7 @@ from ledger.events.drop import DROP_COMPLETED, DROP_RECEIVED
 from ledger.events.event import MAX_LISTED, MAX_SUBJECTS, Event, parts_of, registered
 from ledger.events.item import MASTER_DEFINED
 from ledger.events.log import LOG_OPENED, RecorderKey, log_opened, log_subject
-from ledger.events.vocabulary import CODE, EventRuleError, EventType, always, codes, optional_records, records
+from ledger.events.vocabulary import CODE, EventRuleError, EventType, always, codes, optional_coded_records, records
 from ledger.identifiers import EVENT_ID, new_identifier
 
 ORIGIN = "strongroom/TESTSTORE0000"
@@ -115,7 +115,13 @@ def test_a_list_of_codes_ascends_and_is_never_empty(value: Json, good: bool) -> 
 )
 def test_records_are_objects_of_exactly_these_texts(value: Json, good: bool) -> None:
     assert records("", "name", "version").accepts(value) is good
-    assert optional_records("", "name", "version").accepts(value) is (good or value is None)
+    assert optional_coded_records("", "name", "version").accepts(value) is (good or value is None)
+
+
+def test_coded_records_hold_codes_only() -> None:
+    accepts = optional_coded_records("", "name", "version").accepts
+    assert accepts([{"name": "opencv", "version": "5.0.0"}])
+    assert not accepts([{"name": "My Camera's Player", "version": "5.0.0"}])
 
 
 # ----------------------------------------------------------------------------------------------------------- parts

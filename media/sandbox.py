@@ -29,6 +29,8 @@ from media.wire import CANCEL, MAX_MESSAGE_BYTES, Ended, Job, Ready, Reply, Requ
 _START_S = 60.0  # loading the libraries takes about one second; a cold disk may take many
 _GRACE_S = 10.0  # the zygote kills on time; this is for the case that the zygote itself hangs
 _CHUNK_BYTES = 1 << 20
+# -I: no PYTHON* variable, no current directory, no user site; -B: it writes no file at all.
+_PROGRAM = (sys.executable, "-I", "-B", "-m", "media.child.zygote")
 
 _log = logging.getLogger("strongroom.media")
 
@@ -192,9 +194,8 @@ class _Zygote:
         self._socket = ours
         self.tools: tuple[Tool, ...] = ()
         with theirs:
-            # -I: no PYTHON* variable, no current directory, no user site; -B: it writes no file at all.
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-B", "-m", "media.child.zygote", str(theirs.fileno())],
+                [*_PROGRAM, str(theirs.fileno())],
                 env={},
                 cwd="/",
                 stdin=subprocess.DEVNULL,

@@ -20,7 +20,7 @@ from media.child.metadata import Metadata, Reader
 from media.child.movie import movie_box
 from media.child.pictures import KeptPicture, quarter_turn
 from media.formats import HEAD_BYTES, Family, recognise
-from media.formats.iso import edited_track
+from media.formats.iso import counts_its_frames, edited_track
 from media.limits import Limits
 from media.report import TIER_INTRA_FRAMES, Failure, FailureOutcome, Keyframe, Kind, Reason, Report
 
@@ -90,13 +90,21 @@ class Analysis:
         packets = file.packets(max_frames=self._limits.frames, budget=self._budget)
         if packets is None or not packets.pts:
             return self._without_video(family, packets)
-        found = video.analyse(file, packets, limits=self._limits, budget=self._budget, findings=self._findings)
+        movie = movie_box(self._descriptor, size_bytes=self._size_bytes) if family.demuxer == "mov" else None
+        found = video.analyse(
+            file,
+            packets,
+            declared=packets.track.declared if _counts_its_frames(family, movie) else None,
+            limits=self._limits,
+            budget=self._budget,
+            findings=self._findings,
+        )
         metadata = self._metadata(family)
         if not found.keyframes:
             outcome: FailureOutcome = "limit" if self._findings.limits else "not-decodable"
             tried = f"none of {len(packets.keys)} intra frames of codec {packets.track.codec!r} gave a picture"
             return self._failure(outcome, tried, family, metadata)
-        self._note_edits(family, packets)
+        self._note_edits(movie, packets)
         return self._video_report(family, found, metadata)
 
     def _without_video(self, family: Family, packets: Packets | None) -> Report | Failure:
@@ -130,9 +138,8 @@ class Analysis:
             device_time=device_time.of_video(lambda key: metadata.first("mediainfo", key), duration=packets.duration),
         )
 
-    def _note_edits(self, family: Family, packets: Packets) -> None:
+    def _note_edits(self, movie: bytes | None, packets: Packets) -> None:
         """An edit list may hide what is stored; players then show less than what is counted and decoded here."""
-        movie = movie_box(self._descriptor, size_bytes=self._size_bytes) if family.demuxer == "mov" else None
         track = edited_track(movie) if movie else None
         if track is None or not packets.duration:
             return
@@ -197,6 +204,11 @@ class Analysis:
         except (puremagic.PureError, ValueError, LookupError):
             return _UNKNOWN_MEDIA_TYPE
         return next((match.mime_type.lower() for match in matches if match.mime_type), _UNKNOWN_MEDIA_TYPE)
+
+
+def _counts_its_frames(family: Family, movie: bytes | None) -> bool:
+    """Return whether the container has a count of its own: elsewhere FFmpeg works one out of duration and rate."""
+    return family.name == "avi" or (movie is not None and counts_its_frames(movie))
 
 
 def _media_type(family: Family, kind: Kind) -> str:

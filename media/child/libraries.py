@@ -64,5 +64,5 @@ def _mediainfo_version() -> str:
     library = ctypes.CDLL(MEDIAINFO_LIBRARY)
     library.MediaInfo_Option.restype = ctypes.c_wchar_p
     library.MediaInfo_Option.argtypes = [ctypes.c_void_p, ctypes.c_wchar_p, ctypes.c_wchar_p]
-    version: str = library.MediaInfo_Option(None, "Info_Version", "")
-    return storable(version)[:200]
+    version: str = library.MediaInfo_Option(None, "Info_Version", "")  # "MediaInfoLib - v24.12"
+    return storable(version).rpartition("v")[2][:200]

@@ -18,7 +18,7 @@ from media.report import MAX_CUTS, Frames, Keyframe, PacketTimes
 
 _JPEG_CODECS = frozenset({"mjpg", "mjpeg", "jpeg", "avrn", "dmb1", "ljpg"})
 _JPEG_INTERVAL = Fraction(1)  # seconds between two stored pictures that are looked at
-_COUNT_TOLERANCE = Fraction(2, 100)  # a declared count is often worked out from a rounded rate and duration
+_COUNT_TOLERANCE = 2  # recorders that write the count first are off by one or two at the end
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class Video:
     """What one pass over the packets and one over the intra frames gave."""
 
     packets: Packets
+    declared: int | None  # the container's own count; None where it has none
     keyframes: tuple[Keyframe, ...] = ()
     cuts: list[Fraction] = field(default_factory=list)
     offered: int = 0  # pictures that were looked at
@@ -39,13 +40,14 @@ class Video:
         """Return the counts. Of motion JPEG only some pictures are tried; the others are not missed."""
         counted, key = len(self.packets.pts), len(self.packets.keys)
         missed = 0 if self.is_jpeg or self.packets.stopped_by else max(0, key - self.offered)
-        declared = self.packets.track.declared
-        return Frames(declared=declared, counted=counted, key=key, decoded=self.offered, missed=missed)
+        return Frames(declared=self.declared, counted=counted, key=key, decoded=self.offered, missed=missed)
 
 
-def analyse(file: VideoFile, packets: Packets, *, limits: Limits, budget: Budget, findings: Findings) -> Video:
+def analyse(
+    file: VideoFile, packets: Packets, *, declared: int | None, limits: Limits, budget: Budget, findings: Findings
+) -> Video:
     """Return what the track of ``packets`` holds, and add what is wrong with it to ``findings``."""
-    video = Video(packets=packets)
+    video = Video(packets=packets, declared=declared)
     if packets.stopped_by:
         findings.limit(packets.stopped_by, f"the list of packets ends after {len(packets.pts)}")
     if packets.track.width * packets.track.height > limits.pixels:
@@ -123,10 +125,10 @@ def _keyframe(index: int, kept: keyframes.Kept, packets: Packets) -> Keyframe:
 
 
 def _compare_counts(video: Video, findings: Findings) -> None:
-    declared, counted = video.packets.track.declared, len(video.packets.pts)
+    declared, counted = video.declared, len(video.packets.pts)
     if declared is None or video.packets.stopped_by:
         return
-    if abs(declared - counted) > max(Fraction(2), declared * _COUNT_TOLERANCE):
+    if abs(declared - counted) > _COUNT_TOLERANCE:
         findings.add("contradiction", f"the file declares {declared} frames; {counted} are stored")
 
 

@@ -53,6 +53,11 @@ class EditedTrack:
     shown_s: Fraction
 
 
+def counts_its_frames(movie: bytes) -> bool:
+    """Return whether the sample tables hold all frames: not where fragments add more (8.8.1, ``mvex``)."""
+    return b"mvex" not in {kind for kind, _ in boxes(movie)}
+
+
 def edited_track(movie: bytes) -> EditedTrack | None:
     """Return the lengths of the first video track that has an edit list; None without one.
 

@@ -20,7 +20,7 @@ from ingest.share_messages import Bell, Reply, Request, ShareMessageError, Start
 
 POLL_S = 0.25  # how often a wait asks whether to stop
 _PIPE_BYTES = 1 << 20  # so that a batch of answers fits while the recorder is busy with the batch before
-_READ_BYTES = 1 << 18
+_READ_BYTES = _PIPE_BYTES
 _KILL_GRACE_S = 0.5
 
 
@@ -53,11 +53,13 @@ class Patience:
     def __init__(self, *, silence_s: float, stop: Callable[[], bool], clock: Callable[[], float]) -> None:
         self._silence_s, self._stop, self._clock = silence_s, stop, clock
         self._deadline_s = 0.0
+        self._last_look = False
         self.renew()
 
     def renew(self) -> None:
         """Begin a fresh deadline: the reader did something."""
         self._deadline_s = self._clock() + self._silence_s
+        self._last_look = False
 
     def wait(self, descriptor: int, event: int) -> None:
         """Return when ``event`` is there. Raises: StopRequestedError, ShareUnreachableError (silent)."""
@@ -67,8 +69,9 @@ class Patience:
             if self._stop():
                 raise StopRequestedError("stopped while a share was being read; nothing was left half done.")
             left_s = self._deadline_s - self._clock()
-            # Looked at before judged: if it was us who slept or were slow, the answer lies there already.
-            if poll.poll(1000 * max(0.0, min(POLL_S, left_s))):
+            # One look after the deadline: if it was us who slept or were slow, the answer lies there already.
+            if not self._last_look and poll.poll(1000 * max(0.0, min(POLL_S, left_s))):
+                self._last_look = left_s <= 0
                 return
             if left_s <= 0:
                 raise ShareUnreachableError(

@@ -32,8 +32,8 @@ from ingest.share_facts import (
     ScanOutcome,
     SmallFile,
 )
-from ingest.share_messages import Bell, CopyBatch, Progress, frame
-from ingest.share_process import ReaderProcess, ShareReaderBugError, ShareUnreachableError, StopRequestedError
+from ingest.share_messages import Bell, CopiedReply, CopyBatch, Progress, frame
+from ingest.share_process import POLL_S, ReaderProcess, ShareReaderBugError, ShareUnreachableError, StopRequestedError
 
 LARGE = 192 << 20  # bytes; the reader reports its progress every 64 MiB
 
@@ -290,6 +290,23 @@ def test_the_reader_dies_with_the_recorder_in_the_middle_of_a_copy(shares: Share
 # ---------------------------------------------------------------------------------------------- it dies, and hangs
 
 
+def started(reader: ShareReader) -> int:
+    """Return the process of a reader that has been started and asked nothing."""
+    return reader._ready_process().pid
+
+
+class Hastening:
+    """A clock that stands still until something has happened, and then gains minutes with every look."""
+
+    def __init__(self, happened: Callable[[], bool]) -> None:
+        self._happened = happened
+        self._now_s = 0.0
+
+    def __call__(self) -> float:
+        self._now_s += 100 * self._happened()
+        return self._now_s
+
+
 class Intruder:
     """Does something to the reader when it reports the first 64 MiB of a copy: it is then surely in the middle."""
 
@@ -333,46 +350,48 @@ def test_a_reader_killed_in_the_middle_of_a_copy_leaves_nothing_and_is_replaced(
 def test_a_reader_that_hangs_is_abandoned_when_its_silence_is_too_long(shares: Shares) -> None:
     shares.large_file()
     intruder = Intruder(signal.SIGSTOP)
-    reader = intruder.reader = shares.reader(on_progress=intruder, silence_s=0.5)
+    reader = intruder.reader = shares.reader(on_progress=intruder, clock=Hastening(lambda: intruder.fired > 0))
     found = files(reader)
     hung = pid_of(reader)
-    started_s = time.monotonic()
     with pytest.raises(ShareUnreachableError) as caught:
         reader.copy_batch(found)
     assert intruder.fired == 1
     assert caught.value.cause == "silent"
-    assert time.monotonic() - started_s < 5
     assert state_of(hung) == ""
     assert shares.staged() == []
 
 
-def test_a_stop_is_heard_within_a_second_while_the_reader_hangs(shares: Shares) -> None:
+def test_a_stop_is_heard_soon_while_the_reader_hangs(shares: Shares) -> None:
     shares.large_file()
     intruder = Intruder(signal.SIGSTOP)
     stopped = threading.Event()
-    reader = intruder.reader = shares.reader(on_progress=intruder, stop=stopped.is_set)
-    found = files(reader)
     told_s: list[float] = []
 
     def tell() -> None:
         told_s.append(time.monotonic())
         stopped.set()
 
-    timer = threading.Timer(0.7, tell)
-    timer.start()
+    def hang_and_tell_later(count: int) -> None:
+        intruder(count)
+        timer.start()
+
+    timer = threading.Timer(0.3, tell)
+    reader = intruder.reader = shares.reader(on_progress=hang_and_tell_later, stop=stopped.is_set)
     with pytest.raises(StopRequestedError):
-        reader.copy_batch(found)
+        reader.copy_batch(files(reader))
     timer.join()
     assert intruder.fired == 1
-    assert time.monotonic() - told_s[0] < 1
+    assert POLL_S <= 0.5
+    assert time.monotonic() - told_s[0] < 5  # the promise is one second; a busy machine may take longer to run us
     assert shares.staged() == []
     assert reader.failures == 0  # nothing is wrong with the share
 
 
 def test_a_request_that_does_not_fit_into_the_pipe_has_a_deadline_too(shares: Shares) -> None:
-    reader = shares.reader(silence_s=0.5)
-    reader.describe_root()
-    os.kill(pid_of(reader), signal.SIGSTOP)
+    stopped: list[int] = []
+    reader = shares.reader(clock=Hastening(lambda: bool(stopped)))
+    stopped.append(started(reader))
+    os.kill(stopped[0], signal.SIGSTOP)
     with pytest.raises(ShareUnreachableError) as caught:
         reader.write_receipt(reader.new_temporary_name(), bytes(4 << 20))
     assert caught.value.cause == "silent"
@@ -400,6 +419,19 @@ class FakeRinging:
         os.dup2(readable, process.fileno())
         os.close(readable)
         os.close(writable)
+
+
+def test_an_answer_that_lies_ready_counts_however_late_we_look(shares: Shares) -> None:
+    """A recorder that was suspended for a day must not blame the reader."""
+    shares.file(b"clip")
+    now = [0.0]
+    reader = shares.reader(clock=lambda: now[0])
+    reader.begin_copy(files(reader))
+    wait_until(lambda: bool(select.select([reader], [], [], 0)[0]))
+    patience = reader._patience()
+    now[0] += 86_400
+    assert reader._process is not None
+    assert isinstance(reader._process.receive(patience), CopiedReply)
 
 
 def test_bells_are_no_sign_of_work(shares: Shares) -> None:
@@ -441,7 +473,7 @@ def test_readers_that_cannot_be_killed_are_counted_and_limited(shares: Shares, m
         return False
 
     monkeypatch.setattr(ReaderProcess, "kill", kill)
-    reader = shares.reader(silence_s=0.05)
+    reader = shares.reader(clock=Hastening(lambda: True))
     for _ in range(MAX_ABANDONED):
         reader.retry_at_s = 0.0
         os.kill(started(reader), signal.SIGSTOP)
@@ -455,11 +487,6 @@ def test_readers_that_cannot_be_killed_are_counted_and_limited(shares: Shares, m
     for process in stuck:
         assert process.kill()
     assert reader.abandoned == 0
-
-
-def started(reader: ShareReader) -> int:
-    """Return the process of a reader that has been started and asked nothing."""
-    return reader._ready_process().pid
 
 
 # ------------------------------------------------------------------------------------------- it lies, and has bugs

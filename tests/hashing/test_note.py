@@ -265,3 +265,11 @@ def test_published_and_computed_cosignature_messages() -> None:
     for timestamp in (-1, 2**63):
         with pytest.raises(NoteError):
             cosignature_message(computed, timestamp)
+
+
+@pytest.mark.parametrize("timestamp", [2**63, 2**64 - 1])
+def test_a_cosignature_with_a_time_beyond_63_bits_is_bad(timestamp: int) -> None:
+    witness = parse_vkey(EXAMPLES["wit_vkey"])
+    note = (GOOD + line(witness.name, witness.key_id + timestamp.to_bytes(8, "big") + bytes(64))).encode()
+    with pytest.raises(BadSignatureError, match="63 bits"):
+        verify_note(note, [PETER_KEY, witness])

@@ -50,6 +50,9 @@ def test_every_command_of_the_tour_works(tour: subprocess.CompletedProcess[str])
     [
         "12 items sealed, 0 waiting",
         "card-a  2-HELD  DO-NOT-WIPE.html",
+        "LOOKED AT",
+        "changes seen (tier 1)",
+        "pictures in ",
         "master.defined",
         "OK  everything was read again, and is what was recorded",
         "object-changed",
@@ -61,5 +64,5 @@ def test_the_tour_shows_what_the_text_around_it_says(tour: subprocess.CompletedP
     assert sentence in tour.stdout
 
 
-def test_no_file_of_the_tour_can_be_reported_safe_to_wipe(tour: subprocess.CompletedProcess[str]) -> None:
+def test_no_card_of_the_tour_is_reported_safe_to_wipe(tour: subprocess.CompletedProcess[str]) -> None:
     assert "SAFE-TO-WIPE" not in tour.stdout

@@ -150,6 +150,13 @@ def make_the_folder_a_link(path: Path) -> None:
     path.parent.symlink_to("moved")
 
 
+def replace_the_folder(path: Path) -> None:
+    """The file that is being read does not change at all; only its path leads elsewhere."""
+    path.parent.rename(path.parent.with_name("moved"))
+    path.parent.mkdir()
+    path.write_bytes(LONG)
+
+
 @pytest.mark.parametrize(
     ("what_happens", "reason"),
     [
@@ -163,6 +170,7 @@ def make_the_folder_a_link(path: Path) -> None:
         (delete, Reason.VANISHED),
         (delete_the_folder, Reason.VANISHED),
         (make_the_folder_a_link, Reason.CHANGED),
+        (replace_the_folder, Reason.CHANGED),
     ],
 )
 def test_what_happens_to_a_file_while_it_is_read_throws_the_copy_away(
@@ -201,17 +209,19 @@ def test_a_file_that_grows_for_ever_is_left_at_its_scanned_size(share: Share) ->
         (replace_by_link, Reason.CHANGED),
         (delete, Reason.VANISHED),
         (make_the_folder_a_link, Reason.CHANGED),
+        (replace_the_folder, Reason.CHANGED),
     ],
 )
-def test_what_happened_since_the_scan_is_seen_before_anything_is_staged(
+def test_what_happened_since_the_scan_is_seen_before_anything_is_read(
     share: Share, what_happened: Callable[[Path], None], reason: Reason
 ) -> None:
     source = share.file("drop/clip.mp4")
     order = share.order(source)
     what_happened(source)
-    not_copied = share.copy(order)
+    copier = Copier(share.root_fd)
+    not_copied = copier.copy(order, share.staging_fd)
     assert isinstance(not_copied, NotCopied)
-    assert not_copied.reason is reason
+    assert (not_copied.reason, copier.bytes_read) == (reason, 0)
     assert share.staged() == []
 
 
@@ -269,6 +279,25 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_error(
     assert isinstance(not_copied, NotCopied)
     assert not_copied.reason is reason
     assert not_copied.detail.startswith(errno.errorcode[code])
+    assert share.staged() == []
+
+
+def test_a_file_that_is_shorter_than_its_file_system_says_is_not_taken(
+    share: Share, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = share.order(share.file("clip.mp4"))
+    reads: list[int] = []
+    real = os.readv
+
+    def readv(descriptor: int, buffers: list[memoryview]) -> int:
+        reads.append(descriptor)
+        return real(descriptor, buffers) if len(reads) == 1 else 0
+
+    monkeypatch.setattr(os, "readv", readv)
+    not_copied = share.copy(order)
+    assert len(reads) == 2
+    assert isinstance(not_copied, NotCopied)
+    assert (not_copied.reason, not_copied.detail) == (Reason.CHANGED, f"{CHUNK} bytes were read of {len(LONG)}")
     assert share.staged() == []
 
 

@@ -5,6 +5,8 @@ PURE: bytes in, findings out. It never stops at the first problem.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from base.errors import Finding, LedgerError
 from hashing.digest import ZERO_DIGEST, Digest
 from ledger.entry import NO_HEAD, Entry, SubjectHead, parse_entry
@@ -22,6 +24,11 @@ class ChainCheck:
         self._heads: dict[str, SubjectHead] = {}
         self._events: set[bytes] = set()
         self._last_good: str | None = None
+
+    @property
+    def heads(self) -> Mapping[str, SubjectHead]:
+        """Where the chain of each subject stands."""
+        return self._heads
 
     def check(self, seq: int, raw: bytes) -> Entry | None:
         """Check the bytes at position ``seq`` and return the entry, or None when they are not one."""

@@ -1,7 +1,8 @@
 """The log checked whole: everything is read again, everything wrong is listed, nothing is believed or repaired.
 
 Checked: the published and every kept checkpoint, each tile and bundle, each entry's form, signature, place and chains,
-that the database holds the same bytes, and that every commitment has a fitting opening.
+that the database holds the same bytes and its tables say what the entries say, and that every commitment has a fitting
+opening.
 """
 
 from __future__ import annotations
@@ -9,17 +10,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
-from base.errors import EvidenceError, LedgerError
-from hashing.digest import Digest, DigestFormatError
+from base.errors import EvidenceError
 from hashing.merkle import leaf_hash
 from hashing.tiles import ENTRIES, TILE_WIDTH, TileRef, read_entries
 from ledger import log_db
 from ledger.chain import ChainCheck
 from ledger.check_checkpoints import check_against, check_published, check_roots, kept_checkpoints
-from ledger.check_tiles import RecomputedTree, check_nothing_else, check_tiles, file_damage
-from ledger.entry import Entry
+from ledger.check_rows import RowCheck
+from ledger.check_tiles import RecomputedTree, check_nothing_else, check_partials, check_tiles, file_damage
 from ledger.layout import StoreLayout
-from ledger.openings import open_entry, texts_of
 from ledger.published import log_key
 from ledger.record import read_fact
 from ledger.tile_files import read_tile
@@ -54,6 +53,8 @@ class _LogCheck:
         self._connection = connection
         self._verdict = verdict
         self._leaves: list[bytes] = []
+        self._malformed = 0
+        self._rows_check = RowCheck(connection, verdict)
         verdict.origin = read_fact(connection, "origin")
 
     def run(self, against: Sequence[bytes], progress: Callable[[int, int], None]) -> None:
@@ -62,16 +63,18 @@ class _LogCheck:
         size = max(kept, default=0)
         self._verdict.size = size
         check_published(self._layout.checkpoint, key, kept, self._verdict)
+        self._rows_check.check_integrity()
         chain = ChainCheck(self._verdict.origin)
         for seq, raw in self._entries(size):
             self._check_entry(seq, raw, chain)
             if seq % TILE_WIDTH == 0:
                 progress(seq, size)
-        self._check_openings_beyond()
+        self._check_recorded(size, chain)
         self._verdict.findings += chain.findings
         tree = RecomputedTree(self._leaves)
         self._verdict.root = tree.root_at(size)
         check_tiles(self._layout.log, tree, self._verdict)
+        check_partials(self._layout.log, set(kept) - {size}, self._verdict)
         check_roots(kept, tree, self._verdict)
         check_against(against, key, tree, self._verdict)
         check_nothing_else(self._layout.log, tree, self._recorded, self._verdict)
@@ -80,7 +83,7 @@ class _LogCheck:
     # -------------------------------------------------------------------------------------------------- entries
 
     def _entries(self, size: int) -> Iterator[tuple[int, bytes]]:
-        """Yield every entry up to ``size`` from the public bundles, and what lies recorded above it from the database.
+        """Yield every entry up to ``size`` from the public bundles.
 
         Where a bundle is damaged or missing, that is a finding, and the database's bytes are checked in its place.
         """
@@ -96,7 +99,14 @@ class _LogCheck:
                 if rows.get(seq) != raw:
                     self._differs_from_database(seq)
                 yield seq, raw
-        yield from sorted(self._rows(size, 1 << 62).items())
+
+    def _check_recorded(self, size: int, chain: ChainCheck) -> None:
+        """Check what is recorded and not yet sealed, and the tables as a whole, as they are at one moment."""
+        with log_db.snapshot(self._connection):
+            for seq, raw in sorted(self._rows(size, 1 << 62).items()):
+                self._check_entry(seq, raw, chain)
+            if not self._malformed:  # else the tables name subjects that could not be read here
+                self._rows_check.check_end(chain.heads)
 
     def _recorded(self) -> int:
         with log_db.declared_errors():
@@ -128,53 +138,10 @@ class _LogCheck:
         entry = chain.check(seq, raw)
         self._verdict.entries_checked += 1
         if entry is None:
+            self._malformed += 1
             return
         self._verdict.unknown_types += not entry.known
-        self._check_openings(entry)
+        self._rows_check.check(entry)
         if entry.type == "master.defined":
             for digest in entry.subjects.values():
                 self._verdict.masters[digest] = int(str(entry.facts["size_bytes"]))
-
-    def _check_openings(self, entry: Entry) -> None:
-        try:
-            texts = texts_of(self._connection, entry.seq, entry.seq + 1).get(entry.seq, {})
-            opened = open_entry(entry, texts)
-        except LedgerError as error:
-            self._opening_damage(entry, str(error))
-            return
-        count = sum(len(digest) if isinstance(digest, tuple) else 1 for digest in entry.commitments.values())
-        self._verdict.openings_checked += count
-        if opened.withheld:
-            self._opening_damage(entry, f"no opening of {', '.join(sorted(opened.withheld))}")
-        elif len(texts) != count:
-            self._opening_damage(entry, f"{len(texts)} openings for {count} commitments")
-        if entry.type == "analysis.completed" and "result" in opened.values:
-            self._add_result(entry, str(opened.values["result"]))
-
-    def _add_result(self, entry: Entry, text: str) -> None:
-        try:
-            self._verdict.results.add(Digest.parse(text))
-        except DigestFormatError as error:
-            self._opening_damage(entry, str(error))
-
-    def _opening_damage(self, entry: Entry, found: str) -> None:
-        self._verdict.add(
-            "opening-mismatch",
-            f"entry {entry.seq}",
-            expected="one fitting opening for each commitment",
-            found=found,
-            meaning="What the entry commits to can't be shown, or something else is shown in its place.",
-        )
-
-    def _check_openings_beyond(self) -> None:
-        (above,) = self._connection.execute(
-            "SELECT count(*) FROM openings.opening WHERE seq > (SELECT coalesce(max(seq), -1) FROM main.entry)"
-        ).fetchone()
-        if above:
-            self._verdict.add(
-                "log-rolled-back",
-                "private/log.db",
-                expected="an entry for each opening",
-                found=f"{above} openings of entries that are not there",
-                meaning="One commit writes both: the database of entries was put back to an earlier state.",
-            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from hashing.tiles import (
     TileRef,
     decode_bundle,
     parse_path,
+    partials_at,
     split_tile,
     tiles_at,
 )
@@ -79,6 +80,16 @@ def check_tiles(log: Path, tree: RecomputedTree, verdict: LogVerdict) -> None:
             continue
         if found != tree.tile(ref):
             file_damage(verdict, ref, TileError("other hashes than those of the entries"))
+
+
+def check_partials(log: Path, sizes: Iterable[int], verdict: LogVerdict) -> None:
+    """List each partial tile of an earlier checkpoint that has gone without a full one in its place."""
+    partials = {ref for size in sizes for ref in partials_at(size)}
+    partials |= {replace(ref, level=ENTRIES) for ref in partials if ref.level == 0}
+    for ref in sorted(partials):
+        # In this order: a recorder beside us writes the full one before it removes its beginnings.
+        if not (log / ref.path).exists() and not (log / ref.full.path).exists():
+            file_damage(verdict, ref, TileMissingError("there is no such file, and no full tile in its place"))
 
 
 def _tile(log: Path, ref: TileRef) -> bytes:

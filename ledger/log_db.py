@@ -104,15 +104,20 @@ def connect(layout: StoreLayout) -> sqlite3.Connection:
     Raises: RefusedError when others may enter private/, LedgerError for one that is missing or damaged, NewerDataError.
     """
     check_private(layout)
-    connection = _connect(layout, mode="rw")
-    _check_version(connection)
-    return connection
+    return _checked(_connect(layout, mode="rw"))
 
 
 def connect_read_only(layout: StoreLayout) -> sqlite3.Connection:
     """Open both databases for reading; on read-only media too."""
-    connection = _connect(layout, mode="ro")
-    _check_version(connection)
+    return _checked(_connect(layout, mode="ro"))
+
+
+def _checked(connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        _check_version(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -150,12 +155,24 @@ def _connect(layout: StoreLayout, *, mode: str) -> sqlite3.Connection:
 
 def _check_version(connection: sqlite3.Connection) -> None:
     with declared_errors():
-        for name in ("main", "openings"):
+        for name, file in (("main", "log.db"), ("openings", "openings.db")):
             (version,) = connection.execute(f"PRAGMA {name}.user_version").fetchone()
             if version > SCHEMA_VERSION:
-                raise NewerDataError(f"the log database is of version {version}; this program knows {SCHEMA_VERSION}.")
+                raise NewerDataError(f"{file} is of version {version}; this program knows {SCHEMA_VERSION}.")
             if version < SCHEMA_VERSION:
-                raise LedgerError("the log database holds no log: it is empty or was never finished.")
+                raise LedgerError(f"{file} holds no log: it is empty or was never finished.")
+
+
+@contextlib.contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read inside a with block as at one moment. Writers wait for its end: keep it short."""
+    with declared_errors():
+        connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
 
 
 @contextlib.contextmanager

@@ -8,12 +8,13 @@ Source: docs/reference/custody-log.md, section 6, "Start".
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from base import fsio
 from base.errors import LedgerError, NotFoundError, RefusedError
 from hashing.checkpoint import Checkpoint
-from hashing.merkle import inclusion_proof, leaf_hash, tree_root, verify_inclusion
+from hashing.merkle import HASH_BYTES, inclusion_proof, leaf_hash, tree_root, verify_inclusion
 from hashing.tiles import (
     ENTRIES,
     TILE_WIDTH,
@@ -21,7 +22,9 @@ from hashing.tiles import (
     TileRef,
     TileSubtrees,
     bundles_for,
+    encode_bundle,
     grow,
+    partials_at,
     read_entries,
     read_hashes,
 )
@@ -29,7 +32,7 @@ from ledger import log_db
 from ledger.events.log import config_changed
 from ledger.layout import StoreLayout
 from ledger.machine import machine_binding
-from ledger.published import RolledBackError, log_key, publish_again
+from ledger.published import RolledBackError, check_published, log_key
 from ledger.record import Recorder, read_fact
 from ledger.seal import seal_lock, seal_locked
 from ledger.tile_files import put_files, read_tile
@@ -60,9 +63,10 @@ def start(layout: StoreLayout, *, accept_move: bool = False) -> Recorder:
         _check_databases(recorder.connection)
         # Under the lock, so that no other process seals between two looks at the same log.
         with seal_lock(recorder, _LOCK_WAIT_S), fsio.declared_errors("starting to record"):
+            fsio.make_directories(layout.log)
             _remove_leftovers(recorder)
-            sealed = publish_again(layout, recorder.connection, log_key(recorder.connection))
-            _check_right_edge(recorder, sealed.checkpoint)
+            sealed, _ = check_published(layout, recorder.connection, log_key(recorder.connection))
+            _check_right_edge(recorder, sealed.checkpoint)  # before it is published: a checkpoint without tiles is none
             _check_binding(recorder, accept_move=accept_move)
             seal_locked(recorder)
     except BaseException:
@@ -176,7 +180,27 @@ def _rebuild_tiles(recorder: Recorder, committed: Checkpoint) -> None:
     root = tree_root(committed.size, TileSubtrees(tiles.__getitem__, committed.size))
     if root != committed.root.raw:  # then nothing is written
         raise LedgerError(f"the entries in log.db do not give the root of the checkpoint of size {committed.size}.")
-    put_files(recorder.layout.log, {**bundles_for(0, entries, nothing), **tiles})
+    with log_db.declared_errors():
+        sizes = [row[0] for row in recorder.connection.execute("SELECT size FROM main.checkpoint")]
+    earlier = _earlier_partials(entries, tiles, sizes)
+    put_files(recorder.layout.log, {**bundles_for(0, entries, nothing), **tiles, **earlier})
+
+
+def _earlier_partials(
+    entries: Sequence[bytes], tiles: Mapping[TileRef, bytes], sizes: Iterable[int]
+) -> dict[TileRef, bytes]:
+    """Return the partial files that earlier checkpoints need, as far as no full tile has replaced them."""
+    widest = {(ref.level, ref.index): ref for ref in tiles}
+    earlier = {}
+    for ref in {ref for size in sizes for ref in partials_at(size)}:
+        wide = widest[ref.level, ref.index]
+        if wide.is_full or wide == ref:
+            continue
+        earlier[ref] = tiles[wide][: ref.width * HASH_BYTES]
+        if ref.level == 0:
+            first = ref.index * TILE_WIDTH
+            earlier[replace(ref, level=ENTRIES)] = encode_bundle(entries[first : first + ref.width])
+    return earlier
 
 
 def _check_binding(recorder: Recorder, *, accept_move: bool) -> None:

@@ -35,22 +35,6 @@ def grown_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return store, older
 
 
-# KNOWN GAP: what `verify` does not find or name today. Strict: whoever closes one has to take it off this list.
-NOT_FOUND_YET = {
-    "an older hash tile has gone": "partial tiles of earlier checkpoints are not asked for",
-    "an older bundle has gone": "partial bundles of earlier checkpoints are not asked for",
-    "a type in log.db is another": "the column beside the entry is not compared with it",
-    "a digest in log.db is another": "the column beside the entry is not compared with its bytes",
-    "a head of log.db is another": "the table is not compared with the entries",
-    "an index row of log.db has gone": "the table is not compared with the entries",
-    "an arrival is another": "the table is not compared with entries and openings",
-    "an opening is kept under another member": "the column beside the opening is not compared with it",
-    "an index inside log.db is damaged": "the database is not asked for its integrity",
-    "log.db is empty": "the message does not say which database",
-    "openings.db is empty": "the message blames the log database",
-}
-
-
 def name(case: TamperCase) -> str:
     return re.sub(r"\W+", "-", case.name)
 
@@ -80,18 +64,11 @@ def test_verify_finds_and_names_each_damage(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
 ) -> None:
-    if case.name in NOT_FOUND_YET:
-        request.applymarker(pytest.mark.xfail(reason=NOT_FOUND_YET[case.name], strict=True))
     damaged = tampered(case, *grown_store, tmp_path / "store")
     code, objects = verify(damaged.store, capsys, monkeypatch)
     assert code == damaged.exit_code, objects
     assert is_named(damaged.names, objects), f"none of {damaged.names} in {objects}"
-
-
-def test_the_list_of_gaps_names_cases_that_exist() -> None:
-    assert NOT_FOUND_YET.keys() <= {case.name for case in tamper_cases()}
 
 
 @pytest.mark.parametrize("case", [case for case in tamper_cases() if case.exit_code != CATALOGUE], ids=name)

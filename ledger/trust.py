@@ -34,6 +34,8 @@ def trust_of(first: Entry) -> Trust:
     """Return the keys that the first entry of a log names. Raises UntrustedError unless it is a sound `log.opened`."""
     if first.seq != 0 or first.type != "log.opened":
         raise UntrustedError(f"the first entry is not log.opened but {first.type} at position {first.seq}.")
+    if first.facts.get("origin") != first.log:
+        raise UntrustedError(f"log.opened of {first.log} opens another log: {first.facts.get('origin')}.")
     rows = first.facts.get("recorder_keys")
     vkey = first.facts.get("log_vkey")
     if not isinstance(rows, list) or not isinstance(vkey, str):

@@ -28,6 +28,7 @@ LOG_OPENED = EventType(
     subjects=("log",),
     facts={
         "format": code("version of the entry format", FORMAT),
+        "origin": ascii_text("name of the log, as in every entry and checkpoint"),
         "log_vkey": ascii_text("verifier key of the log, as in C2SP signed-note"),
         "recorder_keys": records("keys that sign entries", "algorithm", "keyid", "spki"),
         "root_keys": always("keys whose holders must endorse key changes", None),
@@ -99,6 +100,7 @@ def log_opened(origin: str, *, log_vkey: str, recorder_keys: Sequence[RecorderKe
         subjects=log_subject(origin),
         facts={
             "format": FORMAT,
+            "origin": origin,
             "log_vkey": log_vkey,
             "recorder_keys": [key.as_json() for key in recorder_keys],
             "root_keys": None,

@@ -273,6 +273,8 @@ def test_a_statement_without_one_member_is_refused(member: str) -> None:
         ("log.opened", fact(root_threshold=False)),
         ("log.opened", fact(root_threshold=1)),
         ("log.opened", fact(recorder_keys=[])),
+        ("log.opened", lambda s: s["predicate"]["facts"].pop("origin")),
+        ("log.opened", fact(origin=None)),
         ("master.defined", commitment(extra="0" * 64)),
         ("master.defined", lambda s: s["predicate"]["commitments"].pop("actor")),
         ("master.defined", commitment(actor=None)),

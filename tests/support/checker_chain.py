@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 NOTHING = "0" * 64
 NOT_CORRECTABLE = ("log.", "key.", "master.defined", "drop.completed", "openings.erased", "disposal.completed")
-_OPENED_FACTS = frozenset({"format", "log_vkey", "recorder_keys", "root_keys", "root_threshold", "predecessor"})
+_OPENED_FACTS = frozenset({"format", "origin", "log_vkey", "recorder_keys", "root_keys", "root_threshold", "predecessor"})
 _KEY = frozenset({"algorithm", "keyid", "spki"})
 
 
@@ -79,10 +79,7 @@ class Chain:
         self.log_vkey = str(facts["log_vkey"])
         if facts["format"] != "draft":
             self._bad("entry.opened", f"format {facts['format']!r}")
-        if "origin" not in facts:
-            # Section 4 lists the origin among what entry 0 says; it does say it, but only in its member "log".
-            self._findings.note("entry.opened", entry_name(0), "its facts do not name the origin")
-        elif facts["origin"] != entry.log:
+        if facts["origin"] != entry.log:
             self._bad("entry.opened", f"origin {facts['origin']!r} in log {entry.log!r}")
         if set(entry.subjects) != {"log"}:
             self._bad("entry.opened", f"subjects {sorted(entry.subjects)} instead of log")

@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 NOTHING = "0" * 64
 NOT_CORRECTABLE = ("log.", "key.", "master.defined", "drop.completed", "openings.erased", "disposal.completed")
-_OPENED_FACTS = frozenset({"format", "origin", "log_vkey", "recorder_keys", "root_keys", "root_threshold", "predecessor"})
+_OPENED_FACTS = frozenset(
+    {"format", "origin", "log_vkey", "recorder_keys", "root_keys", "root_threshold", "predecessor"}
+)
 _KEY = frozenset({"algorithm", "keyid", "spki"})
 
 

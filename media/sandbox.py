@@ -65,6 +65,7 @@ class Sandbox:
         """Remember what is required. Nothing starts before the first call. Raises UsageError for an unknown name."""
         self._require = _requirement(require)
         self._limits = limits or Limits()
+        self._program = _PROGRAM
         self._lock = threading.Lock()
         self._zygote: _Zygote | None = None
         self._strength: Strength | None = None
@@ -155,7 +156,7 @@ class Sandbox:
     def _ready_zygote(self) -> _Zygote:
         if self._zygote is not None:
             return self._zygote
-        zygote = _Zygote()
+        zygote = _Zygote(self._program)
         try:
             zygote.await_ready()
             self._strength = self._probe(zygote)
@@ -189,13 +190,13 @@ class Sandbox:
 class _Zygote:
     """The process that forks workers, and our end of its socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: tuple[str, ...]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         self.tools: tuple[Tool, ...] = ()
         with theirs:
             self._process = subprocess.Popen(
-                [*_PROGRAM, str(theirs.fileno())],
+                [*program, str(theirs.fileno())],
                 env={},
                 cwd="/",
                 stdin=subprocess.DEVNULL,

@@ -100,7 +100,7 @@ class Analysis:
             findings=self._findings,
         )
         metadata = self._metadata(family)
-        if not found.keyframes:
+        if not found.offered:
             outcome: FailureOutcome = "limit" if self._findings.limits else "not-decodable"
             tried = f"none of {len(packets.keys)} intra frames of codec {packets.track.codec!r} gave a picture"
             return self._failure(outcome, tried, family, metadata)
@@ -117,9 +117,9 @@ class Analysis:
 
     def _video_report(self, family: Family, found: video.Video, metadata: Metadata) -> Report:
         packets, track = found.packets, found.packets.track
-        turn = quarter_turn(track.rotation)
+        turn = quarter_turn(packets.rotation)
         if turn is None:
-            self._findings.add("contradiction", f"a turn by {track.rotation} degrees is not applied to the pictures")
+            self._findings.add("contradiction", f"a turn by {packets.rotation} degrees is not applied to the pictures")
         return replace(
             self._report(family, metadata, kind="video"),
             tiers=(TIER_INTRA_FRAMES,),

@@ -42,7 +42,6 @@ class Track:
     codec: str
     width: int
     height: int
-    rotation: int  # clockwise degrees to be applied for showing
     time_base: Fraction
     declared: int | None
 
@@ -59,6 +58,7 @@ class Packets:
     start_frames: Fraction = Fraction(0)  # the first stamp as OpenCV tells it: in frames, rounded
     frame_rate: Fraction = Fraction(0)  # the container's, a claim
 
+    rotation: int = 0  # clockwise degrees to be applied for showing; known when a decoder is opened, not before
     timed: bool = True  # false for bare streams, whose packets carry no stamps: then their order stands in for them
 
     def settle(self, key_numbers: array[int]) -> None:
@@ -131,8 +131,7 @@ class VideoFile:
 
     def intra_frames(self, packets: Packets) -> Iterator[IntraFrame]:
         """Decode the intra frames in colour, in stored order. Damaged ones are left out."""
-        parameters = [cv2.CAP_PROP_HW_ACCELERATION, cv2.VIDEO_ACCELERATION_NONE]
-        capture = self._open("|avdiscard;nonkey", parameters)
+        capture = self._open_decoder(packets)
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         keys = set(packets.keys)
         order = iter(packets.keys)
@@ -147,6 +146,7 @@ class VideoFile:
 
     def motion_jpegs(self, packets: Packets, *, interval: Fraction) -> Iterator[IntraFrame]:
         """Yield stored pictures that lie ``interval`` seconds or more apart, each with its original bytes."""
+        self._open_decoder(packets)
         capture = self._open("", [cv2.CAP_PROP_FORMAT, -1])
         last = packets.pts[-1] if packets.pts else 0
         due = Fraction(0)
@@ -159,6 +159,13 @@ class VideoFile:
             if picture is not None:
                 due = seconds + interval
                 yield IntraFrame(pts=pts, picture=np.asarray(picture, np.uint8), packet=packet.tobytes())
+
+    def _open_decoder(self, packets: Packets) -> cv2.VideoCapture:
+        parameters = [cv2.CAP_PROP_HW_ACCELERATION, cv2.VIDEO_ACCELERATION_NONE]
+        capture = self._open("|avdiscard;nonkey", parameters)
+        if capture.isOpened():
+            packets.rotation = int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        return capture
 
     def _open(self, options: str, parameters: list[int]) -> cv2.VideoCapture:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
@@ -189,7 +196,6 @@ def _track(capture: cv2.VideoCapture) -> Track:
         codec=_codec(int(capture.get(cv2.CAP_PROP_FOURCC))),
         width=max(0, int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))),
         height=max(0, int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))),
-        rotation=int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360,
         time_base=exact_ratio(capture.get(cv2.CAP_PROP_POS_AVI_RATIO)),
         declared=int(declared) if 0 < declared < 2**53 else None,
     )

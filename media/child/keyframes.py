@@ -45,7 +45,6 @@ class Keeper:
 
     def __init__(self, packets: Packets, *, most: int, most_bytes: int) -> None:
         self._packets = packets
-        self._rotation = packets.track.rotation
         self._most_bytes = most_bytes
         self._most_cuts = most // 3
         self._spans = max(1, most // 5)
@@ -85,9 +84,9 @@ class Keeper:
 
     def _keep(self, to: list[Kept], frame: IntraFrame, reason: Reason, difference: Difference | None) -> None:
         if frame.packet is None:
-            picture = encoded(frame.picture, rotation=self._rotation)
+            picture = encoded(frame.picture, rotation=self._packets.rotation)
         else:
-            picture = original_jpeg(frame.packet, rotation=self._rotation)
+            picture = original_jpeg(frame.packet, rotation=self._packets.rotation)
         if picture is not None:
             to.append(Kept(pts=frame.pts, reason=reason, difference=difference, picture=picture))
 

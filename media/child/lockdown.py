@@ -46,7 +46,8 @@ _TIME = ("clock_gettime", "clock_getres", "clock_nanosleep", "gettimeofday", "ge
 _SELF = ("getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "sched_getaffinity", "getrandom", "sysinfo")
 _SIGNALS = ("rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack")
 _ENDING = ("exit", "exit_group")
-_REFUSED = ("open", "openat", "openat2", "stat", "lstat", "access", "faccessat", "faccessat2", "readlink", "readlinkat")
+_PATHS = ("open", "openat", "openat2", "stat", "lstat", "access", "faccessat", "faccessat2", "readlink", "readlinkat")
+_REFUSED = (*_PATHS, "tgkill")
 _F_DUPFD_CLOEXEC, _AT_EMPTY_PATH = 1030, 0x1000
 
 
@@ -194,6 +195,7 @@ def _allow_list() -> pyseccomp.SyscallFilter:
         allowed.add_rule(pyseccomp.ALLOW, "fcntl", pyseccomp.Arg(1, pyseccomp.EQ, command))
     # What the libraries try by themselves, on harmless files too (a table for an old character set, the file that a
     # playlist names): refused, but no reason to lose the analysis. Sockets, programs and processes are: they kill.
+    # A refused tgkill is how abort() of a confused decoder ends as the crash that it is.
     for name in _REFUSED:
         allowed.add_rule(pyseccomp.ERRNO(errno.EACCES), name)
     allowed.add_rule(pyseccomp.ERRNO(errno.ENOTTY), "ioctl")  # asked of every file: "are you a terminal?"

@@ -260,13 +260,20 @@ def test_pages_visit_each_item_once(asked: Asked, limit: int, how: dict[str, str
     assert visited == whole
 
 
+@pytest.mark.parametrize("block", [1, 2, 512])
 def test_a_frequent_word_is_found_on_the_other_way_with_the_same_result(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    few = {word: asked.find(word) for word in ("yard", "card", "HEVC", "ya*", "night")}
+    words = ("yard", "card", "HEVC", "ya*", "night", "nothing")
+    few = {(word, limit): asked.short_page(limit, word) for word in words for limit in (1, 2, 50)}
+    interval = asked.page("card", begin=at(0), end=at(61))
+    digest = asked.page("yard").items[0].sha256.hex
     monkeypatch.setattr(search_module, "FEW_MATCHES", 0)
-    assert {word: asked.find(word) for word in few} == few
-    assert asked.page("card", begin=at(0), end=at(1)).without_time == 1
+    monkeypatch.setattr(search_module, "FIRST_BLOCK", block)
+    assert {(word, limit): asked.short_page(limit, word) for word, limit in few} == few
+    assert asked.page("card", begin=at(0), end=at(61)) == interval
+    assert interval.without_time == 1
+    assert len(asked.find("card", digest=digest)) == 1
 
 
 minutes = st.integers(-2000, 2000)

@@ -15,7 +15,7 @@ from hashing.merkle import leaf_hash
 from hashing.tiles import ENTRIES, TILE_WIDTH, TileRef, read_entries
 from ledger import log_db
 from ledger.chain import ChainCheck
-from ledger.check_checkpoints import check_against, check_published, check_roots, kept_checkpoints
+from ledger.check_checkpoints import PublishedCheck, check_against, check_roots, kept_checkpoints
 from ledger.check_rows import RowCheck
 from ledger.check_tiles import RecomputedTree, check_nothing_else, check_partials, check_tiles, file_damage
 from ledger.layout import StoreLayout
@@ -59,10 +59,11 @@ class _LogCheck:
 
     def run(self, against: Sequence[bytes], progress: Callable[[int, int], None]) -> None:
         key = log_key(self._connection)
+        published = PublishedCheck(self._layout.checkpoint, key, self._verdict)
         kept = kept_checkpoints(self._connection, key, self._verdict)
         size = max(kept, default=0)
         self._verdict.size = size
-        check_published(self._layout.checkpoint, key, kept, self._verdict)
+        published.check(kept)
         self._rows_check.check_integrity()
         chain = ChainCheck(self._verdict.origin)
         for seq, raw in self._entries(size):

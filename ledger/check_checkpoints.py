@@ -42,50 +42,57 @@ def _invalid(verdict: LogVerdict, name: str, found: str) -> None:
     )
 
 
-def check_published(path: Path, key: Verifier, kept: Mapping[int, Checkpoint], verdict: LogVerdict) -> None:
-    """List it when the published checkpoint is not the newest that the database keeps."""
-    newest = kept.get(max(kept, default=0))
-    try:
-        published = _published(path, key, 0 if newest is None else newest.size)
-    except FileNotFoundError:
-        _invalid(verdict, "log/checkpoint", "no file")
-        return
-    except (EvidenceError, OSError) as error:
-        _invalid(verdict, "log/checkpoint", str(error))
-        return
-    _compare_published(published, newest, verdict)
+class PublishedCheck:
+    """The published checkpoint. Made before the database is read: a recorder beside us commits, then publishes."""
 
+    def __init__(self, path: Path, key: Verifier, verdict: LogVerdict) -> None:
+        self._path = path
+        self._key = key
+        self._verdict = verdict
+        self._published = self._read()
 
-def _published(path: Path, key: Verifier, newest: int) -> Checkpoint:
-    deadline = time.monotonic() + _PUBLISHING_TAKES_S
-    while True:
-        checkpoint = open_checkpoint(fsio.read_file(path, max_bytes=MAX_NOTE_BYTES), key)
-        # A recorder beside us commits a checkpoint a moment before it publishes it.
-        if checkpoint.size >= newest or time.monotonic() > deadline:
-            return checkpoint
-        time.sleep(0.05)
+    def check(self, kept: Mapping[int, Checkpoint]) -> None:
+        """List it when the published checkpoint is not the newest that the database keeps."""
+        newest = kept.get(max(kept, default=0))
+        if self._published is None:
+            return
+        if newest is None or self._published.size > newest.size:
+            self._verdict.add(
+                "log-rolled-back",
+                "private/log.db",
+                expected=f"at least the {self._published.size} entries that the published checkpoint covers",
+                found=f"{0 if newest is None else newest.size} sealed entries",
+                meaning="The database was put back to an earlier state: entries that were published are gone.",
+            )
+        elif self._published.size < newest.size:
+            self._check_behind(newest)
+        elif self._published != newest:
+            _forked(self._verdict, "log/checkpoint", expected=newest, found=self._published)
 
+    def _check_behind(self, newest: Checkpoint) -> None:
+        """Give a recorder beside us the moment it needs to publish what it has committed."""
+        deadline = time.monotonic() + _PUBLISHING_TAKES_S
+        while (published := self._read()) is not None and published.size < newest.size:
+            if time.monotonic() > deadline:
+                self._verdict.add(
+                    "checkpoint-behind",
+                    "log/checkpoint",
+                    expected=f"size {newest.size}",
+                    found=f"size {published.size}",
+                    meaning="The published log is older than the database. After a crash the recorder publishes again "
+                    "at its start; otherwise somebody has put it back.",
+                )
+                return
+            time.sleep(0.05)
 
-def _compare_published(published: Checkpoint, newest: Checkpoint | None, verdict: LogVerdict) -> None:
-    if newest is None or published.size > newest.size:
-        verdict.add(
-            "log-rolled-back",
-            "private/log.db",
-            expected=f"at least the {published.size} entries that the published checkpoint covers",
-            found=f"{0 if newest is None else newest.size} sealed entries",
-            meaning="The database was put back to an earlier state: entries that were published are gone.",
-        )
-    elif published.size < newest.size:
-        verdict.add(
-            "checkpoint-behind",
-            "log/checkpoint",
-            expected=f"size {newest.size}",
-            found=f"size {published.size}",
-            meaning="The published log is older than the database. After a crash the recorder publishes again at its "
-            "start; otherwise somebody has put it back.",
-        )
-    elif published != newest:
-        _forked(verdict, "log/checkpoint", expected=newest, found=published)
+    def _read(self) -> Checkpoint | None:
+        try:
+            return open_checkpoint(fsio.read_file(self._path, max_bytes=MAX_NOTE_BYTES), self._key)
+        except FileNotFoundError:
+            _invalid(self._verdict, "log/checkpoint", "no file")
+        except (EvidenceError, OSError) as error:
+            _invalid(self._verdict, "log/checkpoint", str(error))
+        return None
 
 
 def check_roots(kept: Mapping[int, Checkpoint], tree: RecomputedTree, verdict: LogVerdict) -> None:

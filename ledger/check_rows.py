@@ -1,116 +1,87 @@
 """The databases beside the log: every column and index held against what the entries themselves say.
 
 Nothing is concluded from a column: the bytes of the entries are the truth. But the recorder finds heads, arrivals and
-openings through these tables, so one that differs would make it sign something wrong.
+openings through these tables, so one that differs would make it sign something wrong. They are read along with the
+entries, page by page; nothing is kept but where each subject stands.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import json
+from collections.abc import Iterable, Mapping, Sequence
 
 from base.errors import LedgerError
-from hashing.commitment import parse_opening
 from hashing.digest import Digest, DigestFormatError
-from ledger import log_db
+from ledger.check_databases import CheckedDatabase, Row
 from ledger.entry import Entry, SubjectHead
 from ledger.events import EVENT_TYPES
 from ledger.events.item import MASTER_DEFINED
-from ledger.openings import OpenedEntry, bytes_of, open_entry
+from ledger.openings import DIGEST_BYTES, OpenedEntry, bytes_of, open_entry
 from ledger.verdict import LogVerdict
 
-_MOST_REPORTED = 20  # lines of SQLite's own integrity check for each database
-
-
-@dataclass(slots=True)
-class _Positions:
-    """Where a subject occurs, in two numbers that a table with a missing or foreign row does not give."""
-
-    count: int = 0
-    total: int = 0
+# The pairs of a page that the table does not have: asked in one statement.
+_NO_SUBJECT = """
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?) AS pair WHERE NOT EXISTS (
+    SELECT 1 FROM subject WHERE name = json_extract(pair.value, '$[0]') AND seq = json_extract(pair.value, '$[1]')
+)
+"""
 
 
 class RowCheck:
-    """The rows of both databases, looked at entry by entry and then as a whole."""
+    """The rows of both databases, looked at page by page and then as a whole."""
 
-    def __init__(self, connection: sqlite3.Connection, verdict: LogVerdict) -> None:
-        self._connection = connection
+    def __init__(self, log: CheckedDatabase, openings: CheckedDatabase, verdict: LogVerdict) -> None:
+        self._log = log
+        self._openings = openings
         self._verdict = verdict
-        self._positions: dict[str, _Positions] = {}
-        self._masters = 0
 
-    def check_integrity(self) -> None:
-        """Let SQLite look for damage in both files, indexes too."""
-        for name, file in (("main", "log.db"), ("openings", "openings.db")):
-            try:
-                rows = self._fetch(f"PRAGMA {name}.integrity_check({_MOST_REPORTED})")
-            except LedgerError as error:
-                rows = [(str(error),)]
-            for (line,) in rows:
-                if line != "ok":
-                    self._verdict.add(
-                        "database-damaged",
-                        f"private/{file}",
-                        expected="a sound database",
-                        found=str(line),
-                        meaning="The file was damaged or changed by something that is not SQLite.",
-                    )
+    def check_page(self, start: int, stop: int, entries: Sequence[Entry]) -> None:
+        """Look at every row that belongs to the ``entries`` between two positions."""
+        self._check_columns(start, stop, entries)
+        pairs = [(name, entry.seq) for entry in entries for name in entry.subjects]
+        for name, seq in self._log.rows(_NO_SUBJECT, json.dumps(pairs)):
+            self._differs(self._log, f"subject {name}", f"no row for entry {seq}")
+        opened = self._check_openings(start, stop, entries)
+        self._check_arrivals(start, stop, entries, opened)
 
-    def check(self, entry: Entry) -> None:
-        """Look at every row that belongs to one entry."""
-        for name in entry.subjects:
-            positions = self._positions.setdefault(name, _Positions())
-            positions.count += 1
-            positions.total += entry.seq
-        rows = self._fetch("SELECT event, type, digest FROM main.entry WHERE seq = ?", entry.seq)
-        if rows and rows[0] != (entry.event, entry.type, entry.digest.raw):
-            self._differs("log.db entry", f"entry {entry.seq}", "another event, type or digest")
-        opened = self._check_openings(entry)
-        if entry.type == MASTER_DEFINED.name:
-            self._masters += 1
-            self._check_arrival(entry, opened)
+    def _check_columns(self, start: int, stop: int, entries: Iterable[Entry]) -> None:
+        rows = self._log.rows("SELECT seq, event, type, digest FROM entry WHERE seq >= ? AND seq < ?", start, stop)
+        found = {seq: tuple(columns) for seq, *columns in rows}
+        for entry in entries:
+            # A row that is not there was found with the bytes of the entry.
+            if found.get(entry.seq, right := (entry.event, entry.type, entry.digest.raw)) != right:
+                self._differs(self._log, f"entry {entry.seq}", "another event, type or digest")
 
-    def check_end(self, heads: Mapping[str, SubjectHead]) -> None:
-        """Look at the rows that no single entry shows. Call it in the transaction that read the last entry."""
-        found = {
-            name: (count, digest) for name, count, digest in self._fetch("SELECT name, count, digest FROM main.head")
-        }
-        expected = {name: (head.count, head.entry.raw) for name, head in heads.items()}
-        self._compare("log.db head", expected, found)
-        rows = self._fetch("SELECT name, count(*), sum(seq) FROM main.subject GROUP BY name")
-        places = {name: (positions.count, positions.total) for name, positions in self._positions.items()}
-        self._compare("log.db subject", places, {name: (count, total) for name, count, total in rows})
-        ((arrivals,),) = self._fetch("SELECT count(*) FROM openings.arrival")
-        if arrivals != self._masters:
-            self._differs("openings.db arrival", "the log", f"{arrivals} rows for {self._masters} masters")
-        self._check_nothing_beyond()
+    # ------------------------------------------------------------------------------------------- openings
 
-    def _compare(self, table: str, expected: Mapping[str, object], found: Mapping[str, object]) -> None:
-        for name in sorted(expected.keys() | found.keys()):
-            if expected.get(name) != found.get(name):
-                self._differs(table, name, "another count or position" if name in found else "no row")
+    def _check_openings(self, start: int, stop: int, entries: Iterable[Entry]) -> dict[int, OpenedEntry]:
+        rows = self._openings.rows(
+            "SELECT seq, commitment, type, member, class, text FROM opening WHERE seq >= ? AND seq < ?", start, stop
+        )
+        by_entry: dict[int, list[Row]] = {}
+        for seq, *columns in rows:
+            by_entry.setdefault(seq, []).append(tuple(columns))
+        opened = {}
+        for entry in entries if self._openings.connection is not None else ():
+            result = self._check_openings_of(entry, by_entry.get(entry.seq, []))
+            if result is not None:
+                opened[entry.seq] = result
+        return opened
 
-    # ------------------------------------------------------------------------------------------------- openings
-
-    def _check_openings(self, entry: Entry) -> OpenedEntry | None:
+    def _check_openings_of(self, entry: Entry, rows: Sequence[Row]) -> OpenedEntry | None:
+        kept = {row[0]: row[1:4] for row in rows}
         try:
-            rows = self._fetch(
-                "SELECT commitment, type, member, class, text FROM openings.opening WHERE seq = ?", entry.seq
-            )
-            texts = {Digest(row[0]): row[4] for row in rows}
-            opened = open_entry(entry, texts)
-        except (LedgerError, DigestFormatError) as error:
+            opened = open_entry(entry, {Digest(row[0]): row[4] for row in rows if _is_commitment(row[0])})
+        except LedgerError as error:
             self._opening_damage(entry, str(error))
             return None
-        count = sum(len(digest) if isinstance(digest, tuple) else 1 for digest in entry.commitments.values())
-        self._verdict.openings_checked += count
+        expected = dict(_kept_as(entry))
+        self._verdict.openings_checked += len(expected)
         if opened.withheld:
             self._opening_damage(entry, f"no opening of {', '.join(sorted(opened.withheld))}")
-        elif len(rows) != count:
-            self._opening_damage(entry, f"{len(rows)} openings for {count} commitments")
-        elif not all(_is_rightly_kept(entry, *row[1:]) for row in rows):
+        elif kept.keys() != expected.keys() or len(rows) != len(expected):
+            self._opening_damage(entry, f"{len(rows)} openings for {len(expected)} commitments")
+        elif not all(_fits(expected[commitment], columns) for commitment, columns in kept.items()):
             self._opening_damage(entry, "an opening that is kept under another type, member or class")
         if entry.type == "analysis.completed" and "result" in opened.values:
             self._add_result(entry, str(opened.values["result"]))
@@ -131,50 +102,125 @@ class RowCheck:
             meaning="What the entry commits to can't be shown, or something else is shown in its place.",
         )
 
-    def _check_arrival(self, entry: Entry, opened: OpenedEntry | None) -> None:
-        ((item, digest),) = entry.subjects.items()
-        rows = self._fetch(
-            "SELECT drop_id, item, sha256, path, generation = (SELECT count(*) FROM openings.arrival earlier WHERE "
-            "earlier.drop_id = arrival.drop_id AND earlier.path = arrival.path AND earlier.seq < arrival.seq) "
-            "FROM openings.arrival WHERE seq = ?",
-            entry.seq,
+    # ------------------------------------------------------------------------------------------- arrivals
+
+    def _check_arrivals(
+        self, start: int, stop: int, entries: Iterable[Entry], opened: Mapping[int, OpenedEntry]
+    ) -> None:
+        rows = self._openings.rows(
+            "SELECT seq, drop_id, item, sha256, path, generation FROM arrival WHERE seq >= ? AND seq < ?", start, stop
         )
-        if len(rows) != 1 or rows[0][:3] != (entry.drop, item, digest.raw) or not rows[0][4]:
-            self._differs("openings.db arrival", f"entry {entry.seq}", "another row, or none")
+        if self._openings.connection is None:
             return
+        found = {row[0]: row for row in rows}
+        for entry in entries:
+            row = found.get(entry.seq)
+            if entry.type == MASTER_DEFINED.name:
+                self._check_arrival(entry, row, opened.get(entry.seq))
+            elif row is not None:
+                self._differs(self._openings, f"arrival of entry {entry.seq}", "a row for an entry that is no arrival")
+
+    def _check_arrival(self, entry: Entry, row: Row | None, opened: OpenedEntry | None) -> None:
+        subjects = [(entry.drop, item, digest.raw) for item, digest in entry.subjects.items()]
         path = None if opened is None else opened.values.get("source_path")
-        if path is not None and rows[0][3] != bytes_of(path):
-            self._differs("openings.db arrival", f"entry {entry.seq}", "another path")
+        if row is None or [row[1:4]] != subjects:
+            self._differs(self._openings, f"arrival of entry {entry.seq}", "another row, or none")
+        elif path is not None and not _is_path(path, row[4]):
+            self._differs(self._openings, f"arrival of entry {entry.seq}", "another path")
+        elif not self._follows(row):
+            self._differs(self._openings, f"arrival of entry {entry.seq}", "another generation")
 
-    def _check_nothing_beyond(self) -> None:
-        ((above,),) = self._fetch(
-            "SELECT count(*) FROM openings.opening WHERE seq > (SELECT coalesce(max(seq), -1) FROM main.entry)"
+    def _follows(self, row: Row) -> bool:
+        """Return whether the generation before this one came before it: so all of a path count from 0, in order."""
+        seq, drop, _, _, path, generation = row
+        if generation == 0:
+            return True
+        query = "SELECT seq FROM arrival WHERE drop_id = ? AND path = ? AND generation = ?"
+        return any(earlier < seq for (earlier,) in self._openings.rows(query, drop, path, generation - 1))
+
+    # -------------------------------------------------------------------------------------- as a whole
+
+    def check_whole(self, heads: Mapping[str, SubjectHead]) -> None:
+        """Look at the rows that no page shows. Call it in the snapshot that has exactly the entries of ``heads``."""
+        seen = 0
+        for name, count, digest in self._log.stream("SELECT name, count, digest FROM head"):
+            head = heads.get(name)
+            seen += head is not None
+            if head is None or (count, digest) != (head.count, head.entry.raw):
+                self._differs(self._log, f"head {name}", "another count or digest than the entries give")
+        for name, count in self._log.stream("SELECT name, count(*) FROM subject GROUP BY name"):
+            # Too few were found with the entries that they are missing for.
+            if name not in heads or count > heads[name].count:
+                self._differs(self._log, f"subject {name}", f"{count} rows, more than there are entries")
+        if seen < len(heads) and self._log.connection is not None:
+            self._check_missing_heads(heads)
+        for (seq,) in self._log.rows("SELECT seq FROM entry WHERE seq < 0"):
+            self._differs(self._log, f"entry {seq}", "a row for a position that is none")
+
+    def _check_missing_heads(self, heads: Iterable[str]) -> None:
+        for name in heads:
+            if not self._log.rows("SELECT 1 FROM head WHERE name = ?", name):
+                self._differs(self._log, f"head {name}", "no row")
+
+    def check_nothing_beyond(self, size: int) -> None:
+        """List what the openings know of entries that are neither sealed, below ``size``, nor recorded."""
+        ends = {
+            table: self._openings.rows(f"SELECT min(seq), max(seq) FROM {table}") for table in ("opening", "arrival")
+        }
+        # Asked in this order: what is recorded meanwhile is no opening too many.
+        ((recorded,),) = self._log.rows("SELECT coalesce(max(seq) + 1, 0) FROM entry") or [(None,)]
+        if recorded is None:
+            return
+        end = max(recorded, size)
+        if any(last is not None and last >= end for rows in ends.values() for _, last in rows):
+            ((above,),) = self._openings.rows("SELECT count(*) FROM opening WHERE seq >= ?", end) or [(0,)]
+            self._rolled_back(above)
+        for table, rows in ends.items():
+            if any(first is not None and first < 0 for first, _ in rows):
+                self._differs(self._openings, table, "a row for a position that is none")
+
+    def _rolled_back(self, above: int) -> None:
+        self._verdict.add(
+            "log-rolled-back",
+            "private/log.db",
+            expected="an entry for each opening",
+            found=f"{above} openings of entries that are not there",
+            meaning="One commit writes both: the database of entries was put back to an earlier state.",
         )
-        if above:
-            self._verdict.add(
-                "log-rolled-back",
-                "private/log.db",
-                expected="an entry for each opening",
-                found=f"{above} openings of entries that are not there",
-                meaning="One commit writes both: the database of entries was put back to an earlier state.",
-            )
 
-    def _differs(self, table: str, name: str, found: str) -> None:
+    def _differs(self, database: CheckedDatabase, name: str, found: str) -> None:
         self._verdict.add(
             "index-differs",
-            f"private/{table} {name}",
+            f"{database.object} {name}",
             expected="what the entries say",
             found=found,
             meaning="The entries are the truth; this table beside them was changed, and the recorder looks into it.",
         )
 
-    def _fetch(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with log_db.declared_errors():
-            return self._connection.execute(sql, parameters).fetchall()
+
+def _is_commitment(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == DIGEST_BYTES
 
 
-def _is_rightly_kept(entry: Entry, kind: str, member: str, opening_class: str, text: str) -> bool:
-    if (kind, member) != (entry.type, parse_opening(text).member):
+def _is_path(opened: object, kept: object) -> bool:
+    try:
+        return bytes_of(opened) == kept  # type: ignore[arg-type]  # whatever it is, it is looked at there
+    except LedgerError:
         return False
-    event_type = EVENT_TYPES.get(entry.type)
-    return event_type is None or opening_class == event_type.all_committed[member.partition("/")[0]].opening_class
+
+
+def _kept_as(entry: Entry) -> Iterable[tuple[bytes, tuple[str, str, str | None]]]:
+    """Yield each commitment of an entry with the type, member and class under which its opening must be kept."""
+    declared = EVENT_TYPES[entry.type].all_committed if entry.known else {}
+    for name, digests in entry.commitments.items():
+        opening_class = str(declared[name].opening_class) if name in declared else None
+        if isinstance(digests, Digest):
+            yield digests.raw, (entry.type, name, opening_class)
+            continue
+        for n, digest in enumerate(digests):
+            yield digest.raw, (entry.type, f"{name}/{n}", opening_class)
+
+
+def _fits(expected: tuple[str, str, str | None], kept: Row) -> bool:
+    """Return whether an opening is kept as it must be; the class is known only for a type that this version knows."""
+    return tuple(kept[:2]) == expected[:2] and expected[2] in (None, kept[2])

@@ -48,7 +48,12 @@ def found_store(layout: StoreLayout, *, origin: str, settings: str, login: Login
     Raises: RefusedError when the directory is not empty, SurroundingsError on a network or FUSE file system.
     """
     _check_origin(origin)
-    _check_place(layout.root)
+    with fsio.declared_errors("making the store"):
+        _check_place(layout.root)
+        return _found_store(layout, origin, settings, login)
+
+
+def _found_store(layout: StoreLayout, origin: str, settings: str, login: Login) -> Founded:
     for directory in layout.directories:
         fsio.make_directories(directory)
     log_key = create_key(layout.keys / LOG_KEY)
@@ -104,7 +109,7 @@ def _check_place(root: Path) -> None:
             next_step="Name another directory, or empty this one yourself.",
         )
     existing = next(parent for parent in (root, *root.absolute().parents) if parent.exists())
-    if not os.access(existing, os.W_OK | os.X_OK):
+    if not os.access(existing, os.W_OK | os.X_OK, effective_ids=True):
         raise SurroundingsError(f"{existing} can't be written by this user.")
     kind = fsio.remote_type(existing)
     if kind is not None:

@@ -112,9 +112,25 @@ def connect_read_only(layout: StoreLayout) -> sqlite3.Connection:
     return _checked(_connect(layout, mode="ro"))
 
 
+def connect_alone(path: Path) -> sqlite3.Connection:
+    """Open one of the two databases by itself, for a check that goes on without the other. Raises as `connect`."""
+    _check_presence(path)
+    with declared_errors(path.name):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        with declared_errors(path.name):
+            _set_up(connection, "main", writing=False)
+        _check_version(connection, "main", path.name)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _checked(connection: sqlite3.Connection) -> sqlite3.Connection:
     try:
-        _check_version(connection)
+        for name, file in (("main", "log.db"), ("openings", "openings.db")):
+            _check_version(connection, name, file)
     except BaseException:
         connection.close()
         raise
@@ -133,34 +149,49 @@ def check_private(layout: StoreLayout) -> None:
 
 
 def _connect(layout: StoreLayout, *, mode: str) -> sqlite3.Connection:
-    for path in (layout.log_db, layout.openings_db):
-        # An empty or missing log never means "start a new one".
-        if mode != "rwc" and not path.exists():
-            raise LedgerError(f"{path.name} is missing from private/: this store has no log to go on with.")
-    with declared_errors():
+    if mode != "rwc":
+        for path in (layout.log_db, layout.openings_db):
+            _check_presence(path)
+    with declared_errors(layout.log_db.name):
         connection = sqlite3.connect(
             f"{layout.log_db.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, cached_statements=64
         )
-        connection.execute("ATTACH DATABASE ? AS openings", (f"{layout.openings_db.absolute().as_uri()}?mode={mode}",))
-        for name in ("main", "openings"):
-            if mode != "ro":
-                connection.execute(f"PRAGMA {name}.journal_mode = TRUNCATE")
-            connection.execute(f"PRAGMA {name}.synchronous = FULL")
-            connection.execute(f"PRAGMA {name}.secure_delete = ON")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA busy_timeout = 5000")
+    try:
+        with declared_errors(layout.log_db.name):
+            _set_up(connection, "main", writing=mode != "ro")
+        with declared_errors(layout.openings_db.name):
+            uri = f"{layout.openings_db.absolute().as_uri()}?mode={mode}"
+            connection.execute("ATTACH DATABASE ? AS openings", (uri,))
+            _set_up(connection, "openings", writing=mode != "ro")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-def _check_version(connection: sqlite3.Connection) -> None:
-    with declared_errors():
-        for name, file in (("main", "log.db"), ("openings", "openings.db")):
-            (version,) = connection.execute(f"PRAGMA {name}.user_version").fetchone()
-            if version > SCHEMA_VERSION:
-                raise NewerDataError(f"{file} is of version {version}; this program knows {SCHEMA_VERSION}.")
-            if version < SCHEMA_VERSION:
-                raise LedgerError(f"{file} holds no log: it is empty or was never finished.")
+def _check_presence(path: Path) -> None:
+    # An empty or missing log never means "start a new one".
+    if not path.exists():
+        raise LedgerError(f"{path.name} is missing from private/: this store has no log to go on with.")
+
+
+def _set_up(connection: sqlite3.Connection, name: str, *, writing: bool) -> None:
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA busy_timeout = 5000")
+    if writing:
+        connection.execute(f"PRAGMA {name}.journal_mode = TRUNCATE")
+    connection.execute(f"PRAGMA {name}.synchronous = FULL")
+    connection.execute(f"PRAGMA {name}.secure_delete = ON")
+
+
+def _check_version(connection: sqlite3.Connection, name: str, file: str) -> None:
+    with declared_errors(file):
+        (version,) = connection.execute(f"PRAGMA {name}.user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise NewerDataError(f"{file} is of version {version}; this program knows {SCHEMA_VERSION}.")
+    if version < SCHEMA_VERSION:
+        raise LedgerError(f"{file} holds no log: it is empty or was never finished.")
 
 
 @contextlib.contextmanager
@@ -205,34 +236,32 @@ def _execute_patiently(connection: sqlite3.Connection, statement: str, deadline:
 
 
 @contextlib.contextmanager
-def declared_errors() -> Iterator[None]:
-    """Turn what SQLite raises into the declared error with its meaning for the log."""
+def declared_errors(what: str = "the log database") -> Iterator[None]:
+    """Turn what SQLite raises into the declared error with its meaning for the log; ``what`` is named in it."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _declared(error) from error
+        raise _declared(error, what) from error
 
 
 _SYNC_CODES = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 
 
-def _declared(error: sqlite3.Error) -> EvidenceError:
+def _declared(error: sqlite3.Error, what: str) -> EvidenceError:
     text = str(error)
     if getattr(error, "sqlite_errorcode", None) in _SYNC_CODES:
-        return SyncFailedError(f"a sync of the log database failed: {text}. What was written last may be lost.")
+        return SyncFailedError(f"a sync of {what} failed: {text}. What was written last may be lost.")
     match _primary_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return BusyError(f"the log database is busy for more than {BUSY_WAIT_S:.0f} s.")
+            return BusyError(f"{what} is busy for more than {BUSY_WAIT_S:.0f} s.")
         case sqlite3.SQLITE_FULL:
-            return SurroundingsError(
-                "the disk of the log database is full.", next_step="Free space; nothing recorded is lost."
-            )
+            return SurroundingsError(f"the disk of {what} is full.", next_step="Free space; nothing recorded is lost.")
         case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return SurroundingsError(f"the log database can't be read or written: {text}.")
+            return SurroundingsError(f"{what} can't be read or written: {text}.")
         case sqlite3.SQLITE_CONSTRAINT:
             return LedgerError(f"the log refuses a second entry for the same event: {text}.")
         case _:
-            return LedgerError(f"the log database is damaged: {text}.")
+            return LedgerError(f"{what} is damaged: {text}.")
 
 
 def _primary_code(error: sqlite3.Error) -> int:

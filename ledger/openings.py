@@ -6,13 +6,12 @@ member that it names. What has no opening is *withheld*, and is shown as that.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from base.errors import LedgerError
+from hashing.base64_text import Base64Error, decode
 from hashing.commitment import commitment, parse_opening
 from hashing.digest import Digest
 from hashing.strict_json import Json
@@ -86,7 +85,7 @@ def bytes_of(value: Json) -> bytes:
     """Return the raw bytes that ``{"base64": ...}`` holds in an opening, else raise OpeningMismatchError."""
     if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
         try:
-            return base64.b64decode(value["base64"], validate=True)
-        except binascii.Error as error:
+            return decode(value["base64"])
+        except Base64Error as error:
             raise OpeningMismatchError("raw bytes that are not base64") from error
     raise OpeningMismatchError("raw bytes expected")

@@ -215,7 +215,16 @@ def test_what_must_stay_as_it_is_can_not_be_corrected() -> None:
 def test_names_places_and_people_are_never_open() -> None:
     """The open facts of all types, listed: a new one has to be looked at here (custody log, "Open facts")."""
     assert {name for kind in EVENT_TYPES.values() for name in kind.all_facts} == {
-        *("format", "origin", "log_vkey", "recorder_keys", "root_keys", "root_threshold", "predecessor", "endorsements"),
+        *(
+            "format",
+            "origin",
+            "log_vkey",
+            "recorder_keys",
+            "root_keys",
+            "root_threshold",
+            "predecessor",
+            "endorsements",
+        ),
         *("setting", "version_before", "version_after", "build_before", "build_after", "anomaly"),
         *("settled_by", "completion", "files", "bytes", "refused", "source_manifest"),
         *("size_bytes", "position", "read_back", "duplicate", "supersedes", "kind", "reason"),

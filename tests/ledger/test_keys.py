@@ -1,0 +1,92 @@
+"""Key files: made for their owner only, and refused in every other state."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_public_key,
+)
+
+from base.errors import NotFoundError
+from hashing import ed25519
+from hashing.digest import Digest
+from ledger.keys.file import FileSigner, KeyFileError, create_key, load_key
+from ledger.keys.signer import Signer
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+def pem(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, password: bytes = b"") -> bytes:
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def written(path: Path, data: bytes, mode: int = 0o600) -> Path:
+    path.write_bytes(data)
+    path.chmod(mode)
+    return path
+
+
+def test_a_new_key_is_kept_for_its_owner_and_read_back(tmp_path: Path) -> None:
+    made = create_key(tmp_path / "log.pem")
+    assert stat.S_IMODE((tmp_path / "log.pem").stat().st_mode) == 0o600
+    read = load_key(tmp_path / "log.pem")
+    assert (read.public, read.keyid) == (made.public, made.keyid)
+
+
+def test_a_key_is_never_made_over_another(tmp_path: Path) -> None:
+    create_key(tmp_path / "log.pem")
+    before = (tmp_path / "log.pem").read_bytes()
+    with pytest.raises(FileExistsError):
+        create_key(tmp_path / "log.pem")
+    assert (tmp_path / "log.pem").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["log.pem"]
+
+
+def test_a_signature_is_verified_by_the_strict_verifier_and_by_a_library() -> None:
+    signer: Signer = FileSigner(KEY)
+    signature = signer.sign(b"message")
+    ed25519.verify(signer.public, b"message", signature)
+    public = load_der_public_key(signer.spki)
+    assert isinstance(public, Ed25519PublicKey)
+    public.verify(signature, b"message")
+    assert signer.keyid == str(Digest.of(signer.spki)) == ed25519.keyid(signer.public)
+
+
+def test_a_missing_key_is_said_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="stays valid") as raised:
+        load_key(tmp_path / "recorder.pem")
+    assert "backup" in raised.value.next_step
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o606, 0o777])
+def test_a_key_that_others_can_read_or_write_is_refused(tmp_path: Path, mode: int) -> None:
+    with pytest.raises(KeyFileError, match=f"{mode:04o}") as raised:
+        load_key(written(tmp_path / "log.pem", pem(KEY), mode))
+    assert raised.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not a key",
+        pem(KEY)[:-40],
+        pem(KEY, b"secret"),
+        pem(ec.derive_private_key(7, ec.SECP256R1())),
+        b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    ],
+    ids=["empty", "text", "cut", "encrypted", "p256", "nonsense"],
+)
+def test_a_file_that_is_no_usable_key_is_refused(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(KeyFileError, match=r"log\.pem"):
+        load_key(written(tmp_path / "log.pem", data))

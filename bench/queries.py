@@ -299,11 +299,8 @@ def query_times(path: Path, items: int) -> list[bool]:
 
 
 def _measure(name: str, ask: Callable[[], None], percentile: float, limit_ms: float) -> bool:
-    times_ms = []
-    for _ in range(ASKED):
-        # CPU time: the pages are in memory, and what else runs on the machine is not the query's doing.
-        times_ms.append(cpu_s(ask) * 1000)
-    times_ms.sort()
+    # CPU time: the pages are in memory, and what else runs on the machine is not the query's doing.
+    times_ms = sorted(cpu_s(ask) * 1000 for _ in range(ASKED))
     found = times_ms[int(percentile * (len(times_ms) - 1))]
     median = statistics.median(times_ms)
     print(

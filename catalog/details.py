@@ -126,7 +126,7 @@ class ItemDetails:
             "keyframes": [picture.as_json() for picture in self.keyframes],
             "activity": [span.as_json("peak") for span in self.activity],
             "findings": [span.as_json("code") for span in self.findings],
-            "frames": dict(self.analysis.frames) if self.analysis else None,
+            "frames": dict(self.analysis.frames) if self.analysis and self.analysis.gave_result else None,
             "tiers": list(self.tiers),
             "events": [event.as_json() for event in self.events],
             "unknown": [{"what": what, "why": why} for what, why in self.unknown()],

@@ -99,9 +99,11 @@ def write_sheet(items: Sequence[ItemDetails], path: Path, *, derived: LocalStore
 def render(items: Sequence[ItemDetails], *, facts: SheetFacts, read: ReadPicture) -> Made:
     """Return the page. The same items, pictures and facts give the same bytes."""
     book = _PictureBook(read)
-    sections = [_section(number, details, book) for number, details in enumerate(items, start=1)]
+    pictured = [details for details in items if details.keyframes]
     page = _template().render(
-        sections=sections,
+        sections=[_section(number, details, book) for number, details in enumerate(pictured, start=1)],
+        rest=[_line(details) for details in items if not details.keyframes],
+        items=len(items),
         facts=facts,
         made_at=time_text(facts.made_at_us),
         left_out=book.left_out,
@@ -134,7 +136,7 @@ class _Picture:
     anchor: str
     source: str | None  # data: address; None: missing or changed
     alternative: str
-    at: str
+    at: str | None
     clock: str | None
     reason: str
     place: str
@@ -167,6 +169,17 @@ class _Section:
     pictures: Sequence[_Picture]
     marks: Sequence[_Mark]
     length: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """One item without pictures as the template needs it."""
+
+    name: str
+    item: str
+    sha256: str
+    looked_at: str
+    findings: Sequence[str]
 
 
 class _PictureBook:
@@ -205,12 +218,22 @@ def _section(number: int, details: ItemDetails, book: _PictureBook) -> _Section:
         name=item.source_name or "name withheld",
         fields=_fields(details),
         looked_at=looked_at(details),
-        is_cautious=item.activity != "activity" and item.activity != "no-activity",
+        is_cautious=bool(details.tiers) and max(details.tiers) == 1,
         findings=[_finding_text(span.what, span.start_us, span.end_us) for span in details.findings],
         withheld=details.metadata_withheld,
         pictures=[_picture(number, picture, details, book) for picture in details.keyframes if book.take()],
         marks=_marks(details),
         length=clock_text(item.duration_us),
+    )
+
+
+def _line(details: ItemDetails) -> _Line:
+    return _Line(
+        name=details.item.source_name or "name withheld",
+        item=details.item.item,
+        sha256=str(details.item.sha256),
+        looked_at=looked_at(details),
+        findings=[_finding_text(span.what, span.start_us, span.end_us) for span in details.findings],
     )
 
 
@@ -241,6 +264,8 @@ def looked_at(details: ItemDetails) -> str:
     analysis = details.analysis
     if analysis is None:
         return "Not analysed: nothing in it was looked at yet. That there are no pictures says nothing about it."
+    if analysis.outcome == "empty":
+        return "An empty file: there is nothing in it to look at."
     if not analysis.gave_result:
         return f"The analysis failed ({analysis.outcome}): nothing is known of what is to be seen in it."
     if not analysis.result_read:
@@ -265,16 +290,18 @@ def _finding_text(code: str | None, start_us: int | None, end_us: int | None) ->
 
 
 def _picture(section: int, picture: Keyframe, details: ItemDetails, book: _PictureBook) -> _Picture:
-    reason = _REASONS.get(picture.reason, picture.reason)
-    at = clock_text(picture.time_us) or "no time"
+    is_still = details.analysis is not None and details.analysis.kind == "still" and picture.reason == "first"
+    reason = "the picture, smaller" if is_still else _REASONS.get(picture.reason, picture.reason)
+    at = clock_text(picture.time_us)
     start_us = details.item.device_start_us
     clock = None if start_us is None or picture.time_us is None else time_text(start_us + picture.time_us)
+    when = "" if at is None else f", {at} from its start"
     frame = "" if picture.frame is None else f"frame {picture.frame:,}"
     stamp = "" if picture.pts is None else f"pts {picture.pts} x {picture.time_base}"
     return _Picture(
         anchor=f"picture-{section}-{picture.number}",
         source=book.address(picture.sha256),
-        alternative=f"Picture {picture.number + 1} of {details.item.item}, {at} from its start; kept as {reason}.",
+        alternative=f"Picture {picture.number + 1} of {details.item.item}{when}; kept as {reason}.",
         at=at,
         clock=clock,
         reason=reason,

@@ -175,7 +175,7 @@ def test_show_tells_everything_about_an_item_and_what_is_not_known(store: Footag
 def test_show_says_that_an_analysis_failed(store: FootageStore, names: tuple[str, str]) -> None:
     told = json.loads(run(show, store, names[1], "--json").stdout)
     assert {"what": "analysis", "why": "failed-time-out"} in told["unknown"]
-    assert (told["state"], told["tiers"], told["keyframes"]) == ("sealed", [], [])
+    assert (told["state"], told["tiers"], told["keyframes"], told["frames"]) == ("sealed", [], [], None)
 
 
 def test_show_of_a_drop_lists_its_items_and_what_was_not_taken(store: FootageStore, names: tuple[str, str]) -> None:

@@ -34,7 +34,26 @@ FACTS = SheetFacts(origin=ORIGIN, made_at_us=1_900_000_000_000_000, made_by="act
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 HOSTILE = b'"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}\x1b[2J\xe2\x80\xae\xff&lt;'
 HOSTILE_SHOWN = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}\\u001b[2J\\u202e\\xff&lt;'
-CLOSED = ("html", "head", "body", "section", "figure", "ul", "li", "dl", "dd", "dt", "svg", "main", "style", "title")
+CLOSED = tuple("html head body section figure ul li dl dd dt svg main style title table tr td th".split())
+    "html",
+    "head",
+    "body",
+    "section",
+    "figure",
+    "ul",
+    "li",
+    "dl",
+    "dd",
+    "dt",
+    "svg",
+    "main",
+    "style",
+    "title",
+    "table",
+    "tr",
+    "td",
+    "th",
+)
 
 
 class Page(HTMLParser):
@@ -161,6 +180,13 @@ def test_each_item_is_named_with_its_digest(page: Page, items: list[ItemDetails]
         assert str(details.item.sha256) in page.text
 
 
+def test_items_without_pictures_are_listed_with_the_reason(page: Page) -> None:
+    assert "2 items without pictures" in page.text
+    assert "The analysis failed (time-out)" in page.text
+    assert "Not analysed: nothing in it was looked at yet." in page.text
+    assert len(page.all("section")) == 2  # one with pictures, and the list
+
+
 def test_withheld_values_are_counted_and_not_there(store: FootageStore, items: list[ItemDetails], page: Page) -> None:
     assert "1 metadata value is withheld" in page.text
     assert b"SECRETSERIAL" not in made(store, items).page
@@ -220,6 +246,7 @@ LOOKED = Analysis(
         (replace(LOOKED, tiers=(), kind="still"), "A still picture"),
         (replace(LOOKED, tiers=(), kind="other"), "Listed only"),
         (replace(LOOKED, gave_result=False, outcome="crash"), "failed (crash)"),
+        (replace(LOOKED, gave_result=False, outcome="empty"), "An empty file"),
         (replace(LOOKED, result_read=False), "missing or damaged"),
     ],
 )

@@ -34,28 +34,8 @@ FACTS = SheetFacts(origin=ORIGIN, made_at_us=1_900_000_000_000_000, made_by="act
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 HOSTILE = b'"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}\x1b[2J\xe2\x80\xae\xff&lt;'
 HOSTILE_SHOWN = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}\\u001b[2J\\u202e\\xff&lt;'
-CLOSED = tuple(
-    [
-        "html",
-        "head",
-        "body",
-        "section",
-        "figure",
-        "ul",
-        "li",
-        "dl",
-        "dd",
-        "dt",
-        "svg",
-        "main",
-        "style",
-        "title",
-        "table",
-        "tr",
-        "td",
-        "th",
-    ]
-)
+_TABLE = ("table", "tr", "td", "th")
+CLOSED = ("html", "head", "body", "section", "figure", "ul", "li", "dl", "dd", "dt", "svg", "main", "style", *_TABLE)
 
 
 class Page(HTMLParser):

@@ -7,7 +7,6 @@ that was not escaped by `base.escape.shown` before is made harmless here.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -194,6 +193,8 @@ def show_error(error: EvidenceError, *, as_json: bool) -> None:
 
 
 def _json(document: Mapping[str, object], *, indent: int | None = None) -> str:
+    import json  # not for `--help`, nor for people
+
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, indent=indent)
     # The one control character that JSON leaves as it is. It can stand in strings only.
     return text.replace("\x7f", "\\u007f")

@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from base.errors import EvidenceError
+from base.errors import EvidenceError, UsageError
 from base.version import VERSION
 from commands.bug_report import report_bug
 from commands.output import asks_for_json, show_error
@@ -68,9 +68,10 @@ def main() -> int:
     try:
         code = strongroom.main(standalone_mode=False)
     except EvidenceError as error:
-        show_error(error, as_json=asks_for_json(sys.argv[1:]))
-        return error.exit_code
+        return _ended_by(error)
     except click.ClickException as error:
+        if asks_for_json(sys.argv[1:]):
+            return _ended_by(UsageError(error.format_message()))
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
@@ -79,10 +80,19 @@ def main() -> int:
         # Whoever read our output has gone: nothing is wrong here, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # what the system refuses is the surroundings' fault, wherever it was met
+        from base.fsio import DiskError  # here, so that --help does not pay for it
+
+        return _ended_by(DiskError.from_os(error, "the system refused a file"))
     except Exception as error:  # noqa: BLE001 - exit code 1 means exactly this: an error that nobody declared
         return report_bug(error)
     # Without standalone mode click hands the code of `ctx.exit` back as the result.
     return code if isinstance(code, int) else 0
+
+
+def _ended_by(error: EvidenceError) -> int:
+    show_error(error, as_json=asks_for_json(sys.argv[1:]))
+    return error.exit_code
 
 
 if __name__ == "__main__":

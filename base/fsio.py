@@ -286,7 +286,8 @@ class Lock:
 
     def acquire(self, *, holder: str = "") -> None:
         """Take the lock at once, or raise BusyError that names the holder. open, flock, ftruncate, write"""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with declared_errors(f"{self._path.name} can't be opened"):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -25,8 +25,6 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "log-show": _LOG,
     "log-receipt": _LOG,
     "role-grant": ("custodian",),
-    "role-list": ("custodian", "auditor", "supervisor"),
-    "drop-receipt": ("technician", *_LOOKING),
 }
 
 

@@ -81,7 +81,8 @@ class Drop:
     @property
     def is_open(self) -> bool:
         """Whether something of this drop is still to be taken or told."""
-        return self.row.state in ("received", "copying") or bool(self.todo)
+        untried = bool(self.passing) and self.retry_at_s == 0.0  # in this run
+        return self.row.state in ("received", "copying") or bool(self.todo) or untried
 
     def is_news(self, row: FileRow | None) -> bool:
         """Whether an outcome differs from what was known of that entry: only news is told."""
@@ -101,15 +102,16 @@ class Drop:
     def tally(self) -> Tally:
         """Count the drop as it is now: what was sealed stays counted when the source has gone since."""
         sealed = [row for row in self.dealt.values() if row.outcome == "sealed" and row.stat is not None]
-        refused = [(row.path, row.reason or "") for row in self.dealt.values() if row.outcome == "refused"]
+        refused = [row for row in self.dealt.values() if row.outcome == "refused"]
         unseen = [entry for path, entry in self.present.items() if path not in self.dealt and entry.kind is Kind.FILE]
         sizes = [row.stat.size_bytes for row in sealed if row.stat is not None]
+        left = [row.stat for row in refused if row.kind == Kind.FILE.value] + [entry.stat for entry in unseen]
         return Tally(
             files_seen=len(sealed) + len(refused) + len(unseen),
-            bytes_seen=sum(sizes) + sum(e.stat.size_bytes for e in unseen if e.stat is not None),
+            bytes_seen=sum(sizes) + sum(stat.size_bytes for stat in left if stat is not None),
             files_sealed=len(sealed),
             bytes_sealed=sum(sizes),
-            refused=tuple(sorted(refused)),
+            refused=tuple(sorted((row.path, row.reason or "") for row in refused)),
         )
 
 

@@ -103,7 +103,8 @@ class ReceiptDesk:
             if not self._write(drop.row.drop_id, _names(state, part), content):
                 return  # the share can't be written: the receipts stand in the store
         for row in older:
-            self._take_away(row)
+            if row.temporary in self._rows:
+                self._take_away(row)
 
     def _contents(self, state: ReceiptState, completed: Completed | None) -> dict[Part, bytes]:
         """Return the files of one receipt by their extension."""
@@ -135,6 +136,8 @@ class ReceiptDesk:
             self._forget(row)
             return False
         self._note(_with_file(row, written))
+        for older in [one for one in self._rows.values() if one.file is not None and one.file.name == names[0]]:
+            self._take_away(older)  # says the same with older counts: for a moment there is none
         named = self._reader.name_receipt(written, names)
         if isinstance(named, ReceiptRefused):
             self._take_away(_with_file(row, written))

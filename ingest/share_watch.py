@@ -22,6 +22,9 @@ from ledger.layout import StoreLayout
 
 BUSY_SCAN_S = 2.0  # while anything is unsettled
 IDLE_SCAN_S = 30.0
+# Kept free on the disk of the store: with it the log can still say that a drop was refused for want of space, the
+# catalogue can follow, and a person can still ask.
+RESERVE_BYTES = 64 << 20
 
 
 class ShareWatch:
@@ -38,7 +41,7 @@ class ShareWatch:
         adopted: Callable[[bytes, bytes], DropRow | None],
     ) -> None:
         self.root = root
-        self.reader = ShareReader(root, layout.staging, stop=stop)
+        self.reader = ShareReader(root, layout.staging, reserve_bytes=RESERVE_BYTES, stop=stop)
         self.desk = ReceiptDesk(root, self.reader, db, layout)
         self.drops: dict[bytes, Drop] = {}  # by raw name
         self.left: list[Drop] = []  # no longer in the share, and not yet dealt with

@@ -27,6 +27,7 @@ HOW_TO_GET = {
     "openssl": "apt-get install openssl",
     "strace": "apt-get install strace",
     "restic": "apt-get install restic",
+    "root": "run the tests as root",
 }
 
 _NOT_RUN = pytest.StashKey[dict[str, set[str]]]()
@@ -73,6 +74,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
 def _is_present(thing: str) -> bool:
     if thing == "corpus":
         return (corpus_root() / CORPUS_FOLDER).is_dir()
+    if thing == "root":  # to mount a small disk, to become somebody else
+        return os.geteuid() == 0
     return shutil.which(thing) is not None
 
 

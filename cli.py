@@ -14,7 +14,6 @@ import click
 
 from base.errors import EvidenceError, UsageError
 from base.version import VERSION
-from commands.bug_report import report_bug
 from commands.output import asks_for_json, show_error
 
 # name on the command line -> (module, its click command, one line of help)
@@ -85,6 +84,8 @@ def main() -> int:
 
         return _ended_by(DiskError.from_os(error, "the system refused a file"))
     except Exception as error:  # noqa: BLE001 - exit code 1 means exactly this: an error that nobody declared
+        from commands.bug_report import report_bug  # what it imports would cost every start a tenth
+
         return report_bug(error)
     # Without standalone mode click hands the code of `ctx.exit` back as the result.
     return code if isinstance(code, int) else 0

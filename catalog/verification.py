@@ -75,7 +75,7 @@ class Verification:
                 name: getattr(self.masters, name) + getattr(self.derived, name)
                 for name in ("matched", "changed", "missing", "moved", "not_recorded")
             },
-            "catalogue": "differs" if self.catalogue else "ok",
+            "catalogue": "differs" if self.catalogue else "ok" if self.is_catalogue_compared else "unchecked",
             "findings": [
                 {
                     "code": finding.code,
@@ -99,8 +99,18 @@ class Verification:
             ("masters", _counts(self.masters)),
             ("derived", _counts(self.derived)),
             ("read from disk", f"{read:,} bytes"),
-            ("catalogue", "differs from the log" if self.catalogue else "equal to a fresh projection of the log"),
+            ("catalogue", self._catalogue_word()),
         ]
+
+    @property
+    def is_catalogue_compared(self) -> bool:
+        # Made from a log that is damaged or not all here, it would only repeat that.
+        return not (self.log.findings or self.log.not_checked)
+
+    def _catalogue_word(self) -> str:
+        if not self.is_catalogue_compared:
+            return "not compared"
+        return "differs from the log" if self.catalogue else "equal to a fresh projection of the log"
 
 
 def _word(broken: set[str], codes: set[str]) -> str:
@@ -127,8 +137,8 @@ def verify_store(
         vault, result.log.masters, room="vault", progress=lambda done: progress(done, max(total, done))
     )
     result.derived = check_objects(derived, _named_by_results(derived, result.log.results), room="derived")
-    result.catalogue = _catalogue_findings(layout, result)
     result.not_checked += result.log.not_checked
+    result.catalogue = _catalogue_findings(layout, result)
     if result.log.unknown_types:
         result.not_checked.append(
             f"{result.log.unknown_types} entries are of types that this version does not know: they are signed and in "
@@ -163,7 +173,7 @@ def _digest(value: object) -> Digest:
 def _catalogue_findings(layout: StoreLayout, result: Verification) -> list[Finding]:
     from catalog.check import check_catalogue
 
-    if any(finding.exit_code == 21 for finding in result.log.findings):
-        result.not_checked.append("The catalogue was not compared: the log it is made from is damaged.")
+    if not result.is_catalogue_compared:
+        result.not_checked.append("The catalogue: the log it is made from is damaged, or not all of it could be read.")
         return []
     return check_catalogue(layout)

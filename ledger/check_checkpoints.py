@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,19 +10,20 @@ from base import fsio
 from base.errors import EvidenceError, LedgerError
 from hashing.checkpoint import Checkpoint, open_checkpoint
 from hashing.note import MAX_NOTE_BYTES, Verifier
+from ledger.check_databases import CheckedDatabase
 from ledger.check_tiles import RecomputedTree
 from ledger.verdict import LogVerdict
 
 _PUBLISHING_TAKES_S = 1.0
 
 
-def kept_checkpoints(connection: sqlite3.Connection, key: Verifier, verdict: LogVerdict) -> dict[int, Checkpoint]:
+def kept_checkpoints(log: CheckedDatabase, key: Verifier, verdict: LogVerdict) -> dict[int, Checkpoint]:
     """Return every checkpoint that the database keeps, by size; one that does not verify is a finding."""
     kept = {}
-    for size, root, note in connection.execute("SELECT size, root, note FROM main.checkpoint ORDER BY size"):
+    for size, root, note in log.stream("SELECT size, root, note FROM checkpoint ORDER BY size"):
         try:
-            checkpoint = open_checkpoint(note, key)
-        except LedgerError as error:
+            checkpoint = open_checkpoint(bytes(note), key)
+        except (LedgerError, TypeError) as error:
             _invalid(verdict, f"kept checkpoint of size {size}", str(error))
             continue
         if (checkpoint.size, checkpoint.root.raw) != (size, root):
@@ -49,25 +49,25 @@ class PublishedCheck:
         self._path = path
         self._key = key
         self._verdict = verdict
-        self._published = self._read()
+        self.published = self._read()  # None where there is none that verifies
 
     def check(self, kept: Mapping[int, Checkpoint]) -> None:
         """List it when the published checkpoint is not the newest that the database keeps."""
         newest = kept.get(max(kept, default=0))
-        if self._published is None:
+        if self.published is None:
             return
-        if newest is None or self._published.size > newest.size:
+        if newest is None or self.published.size > newest.size:
             self._verdict.add(
                 "log-rolled-back",
                 "private/log.db",
-                expected=f"at least the {self._published.size} entries that the published checkpoint covers",
+                expected=f"at least the {self.published.size} entries that the published checkpoint covers",
                 found=f"{0 if newest is None else newest.size} sealed entries",
                 meaning="The database was put back to an earlier state: entries that were published are gone.",
             )
-        elif self._published.size < newest.size:
+        elif self.published.size < newest.size:
             self._check_behind(newest)
-        elif self._published != newest:
-            _forked(self._verdict, "log/checkpoint", expected=newest, found=self._published)
+        elif self.published != newest:
+            _forked(self._verdict, "log/checkpoint", expected=newest, found=self.published)
 
     def _check_behind(self, newest: Checkpoint) -> None:
         """Give a recorder beside us the moment it needs to publish what it has committed."""

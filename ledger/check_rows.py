@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from base.errors import LedgerError
 from hashing.digest import Digest, DigestFormatError
+from hashing.strict_json import Json
 from ledger.check_databases import CheckedDatabase, Row
 from ledger.entry import Entry, SubjectHead
 from ledger.events import EVENT_TYPES
@@ -34,6 +35,12 @@ class RowCheck:
         self._log = log
         self._openings = openings
         self._verdict = verdict
+
+    def check_origin(self, origin: str) -> None:
+        """Look at the one fact that the first entry gives."""
+        for (value,) in self._log.rows("SELECT value FROM fact WHERE name = 'origin'") or [(origin,)]:
+            if value != origin:
+                self._differs(self._log, "fact origin", "another origin")
 
     def check_page(self, start: int, stop: int, entries: Sequence[Entry]) -> None:
         """Look at every row that belongs to the ``entries`` between two positions."""
@@ -71,7 +78,7 @@ class RowCheck:
     def _check_openings_of(self, entry: Entry, rows: Sequence[Row]) -> OpenedEntry | None:
         kept = {row[0]: row[1:4] for row in rows}
         try:
-            opened = open_entry(entry, {Digest(row[0]): row[4] for row in rows if _is_commitment(row[0])})
+            opened = open_entry(entry, {Digest(row[0]): row[4] for row in rows if _is_opening(row[0], row[4])})
         except LedgerError as error:
             self._opening_damage(entry, str(error))
             return None
@@ -133,10 +140,10 @@ class RowCheck:
     def _follows(self, row: Row) -> bool:
         """Return whether the generation before this one came before it: so all of a path count from 0, in order."""
         seq, drop, _, _, path, generation = row
-        if generation == 0:
-            return True
-        query = "SELECT seq FROM arrival WHERE drop_id = ? AND path = ? AND generation = ?"
-        return any(earlier < seq for (earlier,) in self._openings.rows(query, drop, path, generation - 1))
+        if generation == 0 or not isinstance(generation, int):
+            return bool(generation == 0)
+        query = "SELECT 1 FROM arrival WHERE drop_id = ? AND path = ? AND generation = ? AND seq < ?"
+        return bool(self._openings.rows(query, drop, path, generation - 1, seq))
 
     # -------------------------------------------------------------------------------------- as a whole
 
@@ -172,11 +179,11 @@ class RowCheck:
         if recorded is None:
             return
         end = max(recorded, size)
-        if any(last is not None and last >= end for rows in ends.values() for _, last in rows):
+        if any(isinstance(last, int) and last >= end for rows in ends.values() for _, last in rows):
             ((above,),) = self._openings.rows("SELECT count(*) FROM opening WHERE seq >= ?", end) or [(0,)]
             self._rolled_back(above)
         for table, rows in ends.items():
-            if any(first is not None and first < 0 for first, _ in rows):
+            if any(isinstance(first, int) and first < 0 for first, _ in rows):
                 self._differs(self._openings, table, "a row for a position that is none")
 
     def _rolled_back(self, above: int) -> None:
@@ -198,13 +205,13 @@ class RowCheck:
         )
 
 
-def _is_commitment(value: object) -> bool:
-    return isinstance(value, bytes) and len(value) == DIGEST_BYTES
+def _is_opening(commitment: object, text: object) -> bool:
+    return isinstance(commitment, bytes) and len(commitment) == DIGEST_BYTES and isinstance(text, str)
 
 
-def _is_path(opened: object, kept: object) -> bool:
+def _is_path(opened: Json, kept: object) -> bool:
     try:
-        return bytes_of(opened) == kept  # type: ignore[arg-type]  # whatever it is, it is looked at there
+        return bytes_of(opened) == kept
     except LedgerError:
         return False
 

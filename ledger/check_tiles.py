@@ -22,6 +22,7 @@ from hashing.tiles import (
     decode_bundle,
     parse_path,
     partials_at,
+    read_hashes,
     split_tile,
     tiles_at,
 )
@@ -29,6 +30,11 @@ from ledger.tile_files import read_tile
 from ledger.verdict import LogVerdict
 
 _WRITING_TAKES_S = 0.5
+_STRAY = "Somebody put it there, or a tile was changed."
+_LEFTOVER = (
+    "What a crash in the middle of writing leaves: nothing was read from it, and the recorder removes it when it "
+    "starts. If it is there again after a start, somebody puts it there."
+)
 
 
 class RecomputedTree:
@@ -68,6 +74,26 @@ def _fold_tiles(hashes: Sequence[bytes]) -> Iterator[bytes]:
         while len(tile) > 1:
             tile = pair_up(tile)
         yield tile[0]
+
+
+def first_entry(log: Path) -> bytes:
+    """Return the first entry in the public bundles, which may be damaged; empty where there is none to read."""
+    bundle = log / TileRef(ENTRIES, 0).path
+    for path in (bundle, *sorted(bundle.with_name(f"{bundle.name}.p").glob("*"))):
+        try:
+            data = fsio.read_file(path, max_bytes=MAX_BUNDLE_BYTES)
+        except (EvidenceError, OSError):
+            continue
+        return data[2 : 2 + int.from_bytes(data[:2], "big")]
+    return b""
+
+
+def published_leaves(log: Path, ref: TileRef) -> list[bytes]:
+    """Return the leaf hashes of a bundle that can't be read, from the hash tile above it as far as there is one."""
+    try:
+        return read_hashes(replace(ref, level=0), lambda ref: read_tile(log, ref))
+    except (EvidenceError, OSError):
+        return [leaf_hash(b"")] * ref.width  # then no root will fit
 
 
 def check_tiles(log: Path, tree: RecomputedTree, verdict: LogVerdict) -> None:
@@ -126,7 +152,7 @@ def check_nothing_else(log: Path, tree: RecomputedTree, recorded: Callable[[], i
             f"log/{name}",
             expected="nothing in log/ but the checkpoint and its tiles",
             found=problem,
-            meaning="Somebody put it there, or a tile was changed.",
+            meaning=_LEFTOVER if fsio.is_temporary(name.rpartition("/")[2]) else _STRAY,
         )
 
 
@@ -145,7 +171,7 @@ def _problems(log: Path, tree: RecomputedTree, recorded: Callable[[], int]) -> d
 
 def _problem_of_file(path: Path, name: str, tree: RecomputedTree, recorded: int) -> str:
     if fsio.is_temporary(path.name):
-        return "a half-written file of a crash; the recorder removes it when it starts"
+        return "a temporary file"
     try:
         ref = parse_path(name)
     except TileError:

@@ -12,6 +12,7 @@ everything until a person decides. Nothing here repairs.
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import stat
 import time
@@ -91,11 +92,32 @@ def create(layout: StoreLayout) -> sqlite3.Connection:
     """Make both databases, empty, and return the connection."""
     connection = _connect(layout, mode="rwc")
     with transaction(connection):
-        for statement in filter(str.strip, f"{_LOG_SCHEMA}{_OPENINGS_SCHEMA}".split(";")):
-            connection.execute(statement)
+        _create_tables(connection)
         connection.execute(f"PRAGMA main.user_version = {SCHEMA_VERSION}")
         connection.execute(f"PRAGMA openings.user_version = {SCHEMA_VERSION}")
     return connection
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    for statement in filter(str.strip, f"{_LOG_SCHEMA}{_OPENINGS_SCHEMA}".split(";")):
+        connection.execute(statement)
+
+
+def has_our_schema(connection: sqlite3.Connection, database: str) -> bool:
+    """Return whether a database has the tables and indexes of ``database`` ("main" or "openings"), and nothing else.
+
+    A table without STRICT, a trigger or a view would let rows say something else than we read.
+    """
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        fresh.execute("ATTACH DATABASE ':memory:' AS openings")
+        _create_tables(fresh)
+        return _schema(connection, "main") == _schema(fresh, database)
+
+
+def _schema(connection: sqlite3.Connection, database: str) -> set[tuple[str, str, str]]:
+    """Return what a database has, in words: comments and white space may change from version to version."""
+    rows = connection.execute(f"SELECT type, name, coalesce(sql, '') FROM {database}.sqlite_master")
+    return {(kind, name, " ".join(re.sub(r"--.*", "", sql).split())) for kind, name, sql in rows}
 
 
 def connect(layout: StoreLayout) -> sqlite3.Connection:

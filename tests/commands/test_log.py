@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from store_of_log import ARRIVAL_KEY, ORIGIN, SHARE, arrive, receive, store_run_by
 
 from base.errors import NotFoundError, RefusedError
-from commands.log import NEWEST, log
+from cli import strongroom
+from commands.log import NEWEST
 from exports.log_receipt import HOW_TO_CHECK
 from hashing.digest import Digest
 from hashing.receipt import parse_receipt, verify_receipt
@@ -43,7 +44,7 @@ class Desk:
             seal(recorder)
 
     def run(self, *arguments: str) -> Result:
-        result = CliRunner().invoke(log, [*arguments, "--store", str(self.layout.root)])
+        result = CliRunner().invoke(strongroom, ["log", *arguments, "--store", str(self.layout.root)])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
@@ -166,7 +167,7 @@ def test_nothing_is_shown_when_the_look_cannot_be_recorded(desk: Desk, monkeypat
         raise RefusedError("no record")
 
     monkeypatch.setattr("catalog.consultation.Consultation.viewed", fails)
-    result = CliRunner().invoke(log, ["show", "--store", str(desk.layout.root)])
+    result = CliRunner().invoke(strongroom, ["log", "show", "--store", str(desk.layout.root)])
     assert isinstance(result.exception, RefusedError)
     assert result.output == ""
 
@@ -271,6 +272,6 @@ def test_a_drop_has_no_receipt_of_this_kind(desk: Desk, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["show", "receipt"])
 def test_help_tells_exit_statuses_and_an_example(command: str) -> None:
-    told = CliRunner().invoke(log, [command, "--help"]).stdout
+    told = CliRunner().invoke(strongroom, ["log", command, "--help"]).stdout
     assert "Exit status:" in told
     assert f"strongroom log {command} item_" in told

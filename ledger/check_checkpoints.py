@@ -20,7 +20,7 @@ _PUBLISHING_TAKES_S = 1.0
 def kept_checkpoints(log: CheckedDatabase, key: Verifier, verdict: LogVerdict) -> dict[int, Checkpoint]:
     """Return every checkpoint that the database keeps, by size; one that does not verify is a finding."""
     kept = {}
-    for size, root, note in log.stream("SELECT size, root, note FROM checkpoint ORDER BY size"):
+    for size, root, note in log.rows("SELECT size, root, note FROM checkpoint ORDER BY size"):
         try:
             checkpoint = open_checkpoint(bytes(note), key)
         except (LedgerError, TypeError) as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from base.errors import UsageError
+from base.escape import shown
 
 SANDBOX_CHOICES = ("require-seccomp", "require-landlock")  # the names that `media.wire.Requirement` knows
 
@@ -89,7 +90,7 @@ def _choice(document: Mapping[str, object], name: str, default: str, choices: tu
 
 
 def settings_text(*, shares: tuple[bytes, ...] = (), settle_seconds: float = 5.0) -> str:
-    """Return a settings file for a new store."""
+    """Return a settings file for a new store. Raises SettingsError for a share whose path TOML can't hold."""
     lines = [
         "# Settings of this store. A change takes effect when `strongroom watch` starts, and is recorded in the log.",
         f"settle_seconds = {settle_seconds:g}",
@@ -97,8 +98,18 @@ def settings_text(*, shares: tuple[bytes, ...] = (), settle_seconds: float = 5.0
         'sandbox = "require-seccomp"',
     ]
     for share in shares:
-        lines += ["", "[[share]]", f"path = {_toml_string(os.fsdecode(share))}"]
+        lines += ["", "[[share]]", f"path = {_toml_string(_path_text(share))}"]
     return "\n".join(lines) + "\n"
+
+
+def _path_text(share: bytes) -> str:
+    try:
+        return share.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"the path of a share must be UTF-8 to stand in a settings file: {shown(share)}.",
+            next_step="Name the share by a path of plain text, for example through a bind mount.",
+        ) from error
 
 
 def _toml_string(text: str) -> str:

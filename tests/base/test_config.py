@@ -1,0 +1,86 @@
+"""Settings: what is not known is refused, and what is written can be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from base.config import Settings, SettingsError, read_settings, settings_text
+
+
+def read(tmp_path: Path, text: str) -> Settings:
+    path = tmp_path / "strongroom.toml"
+    path.write_text(text, "utf-8")
+    return read_settings(path)
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    settings = read(tmp_path, "")
+    assert settings.as_dict() == Settings().as_dict()
+    assert set(settings.origins.values()) == {"default"}
+
+
+def test_a_value_says_where_it_came_from(tmp_path: Path) -> None:
+    settings = read(tmp_path, 'settle_seconds = 2\n[[share]]\npath = "/srv/a"\n[[share]]\npath = "/srv/b"\n')
+    assert settings.settle_seconds == 2
+    assert settings.shares == (b"/srv/a", b"/srv/b")
+    assert {name for name, origin in settings.origins.items() if origin == "file"} == {"settle_seconds", "share"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "settle_second = 5",  # misspelt: must not silently be the default
+        "[watch]\nsettle_seconds = 5",
+        "settle_seconds = -1",
+        "settle_seconds = 86401",
+        "settle_seconds = true",
+        "settle_seconds = nan",
+        "settle_seconds = inf",
+        'settle_seconds = "5"',
+        "batch_ms = -1",
+        "batch_ms = 60001",
+        'sandbox = "off"',
+        "sandbox = 1",
+        'share = "/srv"',
+        "[share]\npath = 1",
+        "[[share]]\npath = 1",
+        '[[share]]\npath = "/a"\nextra = 1',
+        "[[share]]\n",
+        "not toml",
+        "settle_seconds = 5\nsettle_seconds = 6",
+    ],
+)
+def test_what_is_not_known_or_not_possible_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read(tmp_path, text)
+    assert raised.value.exit_code == 2
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "strongroom.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError):
+        read_settings(tmp_path / "strongroom.toml")
+
+
+share_paths = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
+
+
+@given(st.lists(share_paths, max_size=3), st.integers(0, 86_400))
+def test_what_is_written_for_a_new_store_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, shares: list[str], settle: int
+) -> None:
+    raw = tuple(os.fsencode(share) for share in shares)
+    settings = read(tmp_path_factory.mktemp("settings"), settings_text(shares=raw, settle_seconds=settle))
+    assert settings.shares == raw
+    assert settings.settle_seconds == settle
+
+
+def test_a_share_whose_path_is_no_text_is_refused_before_anything_is_made() -> None:
+    """TOML cannot hold it: a settings file with it could never be read again."""
+    with pytest.raises(SettingsError, match="UTF-8"):
+        settings_text(shares=(b"/srv/\xff",))

@@ -429,8 +429,11 @@ def _key_of_first(layout: StoreLayout) -> Verifier:
         return _key(layout)
 
 
+CHANGES_OF_THE_DISK = 56  # that RECORD_AND_SEAL makes; the test after the next one notices when there are more
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("passage", range(1, 80))
+@pytest.mark.parametrize("passage", range(1, CHANGES_OF_THE_DISK + 1))
 def test_a_process_killed_at_each_change_of_the_disk_needs_only_a_new_start(
     layout: StoreLayout, tmp_path: Path, passage: int
 ) -> None:
@@ -439,6 +442,13 @@ def test_a_process_killed_at_each_change_of_the_disk_needs_only_a_new_start(
         seal(recorder)
     assert problems_of(layout.root) == []
     assert check_log(layout).findings == []
+
+
+def test_no_change_of_the_disk_is_left_out(layout: StoreLayout, tmp_path: Path) -> None:
+    fired = {"STRONGROOM_FAILPOINTS_FIRED": str(tmp_path / "fired")}
+    run_python(RECORD_AND_SEAL, layout.root, STRONGROOM_FAILPOINTS=f"any@{CHANGES_OF_THE_DISK + 1}=kill", **fired)
+    assert not (tmp_path / "fired").exists()
+    assert problems_of(layout.root) == []
 
 
 @pytest.mark.parametrize(

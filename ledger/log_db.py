@@ -273,6 +273,11 @@ def _declared(error: sqlite3.Error, what: str) -> EvidenceError:
     text = str(error)
     if getattr(error, "sqlite_errorcode", None) in _SYNC_CODES:
         return SyncFailedError(f"a sync of {what} failed: {text}. What was written last may be lost.")
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return SurroundingsError(
+            f"{what} was cut off in the middle of a write, which whoever only reads can't take back.",
+            next_step="Run `strongroom watch --once`, which takes it back; then try again. Nothing recorded is lost.",
+        )
     match _primary_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return BusyError(f"{what} is busy for more than {BUSY_WAIT_S:.0f} s.")

@@ -112,6 +112,21 @@ def test_a_process_killed_before_its_commit_has_recorded_nothing(
     assert problems_of(layout.root) == []
 
 
+KILLED_IN_A_LARGE_BATCH = KILLED.replace("range(50)", "range(5000)")
+
+
+def test_after_a_kill_within_a_large_write_a_reader_is_told_what_to_do(layout: StoreLayout, tmp_path: Path) -> None:
+    """The half-written pages are in the file already: only who may write can take them back."""
+    run_killed(KILLED_IN_A_LARGE_BATCH, layout.root, failpoint="record.commit@2", fired=tmp_path / "fired")
+    with pytest.raises(SurroundingsError, match="cut off") as raised:
+        LogReader(layout)
+    assert raised.value.exit_code == 8
+    assert "watch --once" in raised.value.next_step
+    Recorder.open(layout).close()
+    with LogReader(layout) as log:
+        assert log.recorded() == 3
+
+
 def test_an_event_stands_once_in_the_log(recorder: Recorder) -> None:
     event = new_event_id()
     recorder.record([setting(event=event)])  # type: ignore[list-item]

@@ -66,9 +66,9 @@ class Verification:
                 "size": self.log.size,
                 "root": self.log.root.hex,
                 "entries_checked": self.log.entries_checked,
-                "chain": _word(broken, {"chain-broken", "subject-chain-broken", "entry-misplaced", "event-twice"}),
-                "signatures": _word(broken, {"entry-untrusted", "entry-malformed", "checkpoint-invalid"}),
-                "tiles": _word(broken, {"tile-damaged", "root-mismatch", "entry-differs", "stray-file"}),
+                "chain": self._word(broken, {"chain-broken", "subject-chain-broken", "entry-misplaced", "event-twice"}),
+                "signatures": self._word(broken, {"entry-untrusted", "entry-malformed", "checkpoint-invalid"}),
+                "tiles": self._word(broken, {"tile-damaged", "root-mismatch", "entry-differs", "stray-file"}),
                 "witnesses": None,
             },
             "content": {
@@ -107,14 +107,15 @@ class Verification:
         # Made from a log that is damaged or not all here, it would only repeat that.
         return not (self.log.findings or self.log.not_checked)
 
+    def _word(self, broken: set[str], codes: set[str]) -> str:
+        if broken & codes:
+            return "bad"
+        return "ok" if self.log.entries_checked else "unchecked"
+
     def _catalogue_word(self) -> str:
         if not self.is_catalogue_compared:
             return "not compared"
         return "differs from the log" if self.catalogue else "equal to a fresh projection of the log"
-
-
-def _word(broken: set[str], codes: set[str]) -> str:
-    return "bad" if broken & codes else "ok"
 
 
 def _counts(counts: ContentCounts) -> str:

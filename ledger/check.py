@@ -104,7 +104,7 @@ class _LogCheck:
         check_partials(self._layout.log, set(kept) - {size}, self._verdict)
         check_roots(kept, tree, self._verdict)
         check_against(against, key, tree, self._verdict)
-        check_nothing_else(self._layout.log, tree, self._recorded, self._verdict)
+        check_nothing_else(self._layout.log, tree, lambda: max(self._recorded(), size), self._verdict)
         progress(size, size)
 
     def _checkpoints(self, key: Verifier) -> dict[int, Checkpoint]:

@@ -69,6 +69,7 @@ from ingest.share_messages import (
 _PR_SET_PDEATHSIG = 1
 _CHUNK_ENTRIES = 500  # entries of a scan in one message
 _CHUNK_BYTES = 1 << 20  # ... unless their paths are long
+_SPEAK_BYTES = 1 << 15
 _PULSE_S = 2.0
 _PULSE_BYTES = 64 << 20
 
@@ -79,12 +80,27 @@ class Voice:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lock = threading.Lock()
+        self._pending = bytearray()
         self._spoken_s = time.monotonic()
         self._spoken_count = 0
 
     def say(self, reply: Reply) -> None:
-        view = memoryview(frame(reply))
+        """Say ``reply`` now, after what was to be said later."""
+        self.say_later(reply)
+        self._speak()
+
+    def say_later(self, reply: Reply) -> None:
+        """Say ``reply`` together with others: the recorder need not wake for each of thousands of small files."""
+        data = frame(reply)
         with self._lock:
+            self._pending += data
+        if len(self._pending) >= _SPEAK_BYTES:
+            self._speak()
+
+    def _speak(self) -> None:
+        with self._lock:
+            view = memoryview(bytes(self._pending))
+            self._pending.clear()
             while view:
                 view = view[os.write(self._descriptor, view) :]
 
@@ -193,7 +209,7 @@ class Reader:
                 copier = self._copier(root_fd)
                 for order in batch.orders:
                     taken = copier.copy(order, staging_fd)
-                    self._voice.say(CopiedReply(taken) if isinstance(taken, Copied) else NotCopiedReply(taken))
+                    self._voice.say_later(CopiedReply(taken) if isinstance(taken, Copied) else NotCopiedReply(taken))
             finally:
                 os.close(staging_fd)
         finally:

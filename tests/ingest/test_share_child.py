@@ -74,6 +74,24 @@ def test_each_request_begins_to_count_anew(pipe: Pipe, now_s: list[float]) -> No
     assert pipe.heard() == [Progress(count=100 << 20), Progress(count=64 << 20)]
 
 
+def test_what_is_said_later_comes_in_order_and_at_the_latest_with_the_next_word(pipe: Pipe) -> None:
+    replies: list[Reply] = [Progress(count=number) for number in range(3)]
+    for reply in replies:
+        pipe.voice.say_later(reply)
+    assert pipe.heard() == []
+    pipe.voice.say(Bell())
+    assert pipe.heard() == [*replies, Bell()]
+
+
+def test_what_is_said_later_is_said_by_itself_before_it_becomes_long(pipe: Pipe) -> None:
+    said = 0
+    while not (heard := pipe.heard()):
+        pipe.voice.say_later(Progress(count=said))
+        said += 1
+    assert heard == [Progress(count=number) for number in range(said)]
+    assert said * len(frame(Progress(count=0))) < 1 << 16
+
+
 def test_a_bell_never_rings_inside_a_long_message(pipe: Pipe) -> None:
     """The pipe is smaller than the message: the writer stops half way, and the bell has to wait."""
     message = SmallReply(file=SmallFile(path=b"x", content=bytes(1 << 20), stat=source_stat(os.stat("/"))))

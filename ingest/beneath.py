@@ -112,15 +112,23 @@ def stat_beneath(root_fd: int, path: bytes) -> os.stat_result:
 
 
 def source_stat(result: os.stat_result) -> SourceStat:
-    """Return what is kept of lstat or fstat."""
+    """Return what is kept of lstat or fstat.
+
+    KNOWN GAP: a stamp before 1677 or after 2554 is cut to what 64 bits of nanoseconds hold. No disk can store one, but
+    tmpfs and servers of network shares can say one; it is no time of any recording, and is compared only with itself.
+    """
     return SourceStat(
         size_bytes=result.st_size,
-        mtime_ns=result.st_mtime_ns,
-        ctime_ns=result.st_ctime_ns,
+        mtime_ns=_within_64_bits(result.st_mtime_ns),
+        ctime_ns=_within_64_bits(result.st_ctime_ns),
         inode=result.st_ino,
         device=result.st_dev,
         mode=result.st_mode,
     )
+
+
+def _within_64_bits(stamp_ns: int) -> int:
+    return min(max(stamp_ns, -(2**63)), 2**64 - 1)
 
 
 _KINDS = {

@@ -19,7 +19,7 @@ from hashing.digest import Digest
 from ingest.share_facts import ReceiptFile
 from ledger.events.item import SourceStat
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE drop_ (
     drop_id    TEXT PRIMARY KEY,   -- drop_..., drawn when the drop was first seen
@@ -30,7 +30,7 @@ CREATE TABLE drop_ (
     received   INTEGER NOT NULL,   -- 1: drop.received is recorded
     gone       INTEGER NOT NULL,   -- 1: a complete scan no longer found it
     seen_files INTEGER NOT NULL,
-    seen_bytes INTEGER NOT NULL,
+    seen_bytes TEXT NOT NULL,      -- a number
     manifest   TEXT NOT NULL       -- none, matched, mismatch, not-checked
 ) STRICT;
 CREATE UNIQUE INDEX drop_by_name ON drop_ (root, name) WHERE gone = 0;
@@ -40,7 +40,7 @@ CREATE TABLE file (
     outcome    TEXT NOT NULL,      -- sealed, refused
     reason     TEXT,               -- of a refusal
     kind       TEXT NOT NULL,
-    size_bytes INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode TEXT, device TEXT, mode INTEGER,
+    size_bytes INTEGER, mtime_ns TEXT, ctime_ns TEXT, inode TEXT, device TEXT, mode INTEGER,
     item       TEXT,
     sha256     BLOB,
     PRIMARY KEY (drop_id, path)
@@ -55,7 +55,7 @@ CREATE TABLE receipt (
     temporary  BLOB NOT NULL,      -- unguessable name under which it is written
     drop_id    TEXT NOT NULL,
     name       BLOB,               -- NULL while it is being written
-    size_bytes INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode TEXT, device TEXT, mode INTEGER,
+    size_bytes INTEGER, mtime_ns TEXT, ctime_ns TEXT, inode TEXT, device TEXT, mode INTEGER,
     sha256     BLOB NOT NULL,      -- of its content
     PRIMARY KEY (root, temporary)
 ) STRICT, WITHOUT ROWID;
@@ -172,7 +172,7 @@ class IntakeDb:
                     int(row.received),
                     int(row.gone),
                     row.seen_files,
-                    row.seen_bytes,
+                    str(row.seen_bytes),
                     row.manifest,
                 ),
             )
@@ -287,7 +287,7 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
-def _drop_row(row: tuple[str, bytes, bytes, str, str | None, int, int, int, int, str]) -> DropRow:
+def _drop_row(row: tuple[str, bytes, bytes, str, str | None, int, int, int, str, str]) -> DropRow:
     drop_id, root, name, state, settled_by, received, gone, seen_files, seen_bytes, manifest = row
     return DropRow(
         drop_id=drop_id,
@@ -298,12 +298,12 @@ def _drop_row(row: tuple[str, bytes, bytes, str, str | None, int, int, int, int,
         received=bool(received),
         gone=bool(gone),
         seen_files=seen_files,
-        seen_bytes=seen_bytes,
+        seen_bytes=int(seen_bytes),
         manifest=manifest,
     )
 
 
-def _receipt_row(row: tuple[bytes, bytes, str, bytes | None, bytes, int, int, int, str, str, int]) -> ReceiptRow:
+def _receipt_row(row: tuple[bytes, bytes, str, bytes | None, bytes, int, str, str, str, str, int]) -> ReceiptRow:
     root, temporary, drop_id, name, sha256, *stat = row
     known = _stat(stat)
     file = None if name is None or known is None else ReceiptFile(name=name, stat=known, sha256=Digest(sha256))
@@ -313,8 +313,9 @@ def _receipt_row(row: tuple[bytes, bytes, str, bytes | None, bytes, int, int, in
 def _columns(stat: SourceStat | None) -> tuple[int | str | None, ...]:
     if stat is None:
         return (None,) * 6
-    # Inode and device are unsigned 64-bit numbers: SQLite's integers are signed.
-    return (stat.size_bytes, stat.mtime_ns, stat.ctime_ns, str(stat.inode), str(stat.device), stat.mode)
+    # Inode and device are unsigned 64-bit numbers, and so is a stamp after 2262: SQLite's integers are signed.
+    stamps = (str(stat.mtime_ns), str(stat.ctime_ns))
+    return (stat.size_bytes, *stamps, str(stat.inode), str(stat.device), stat.mode)
 
 
 def _stat(columns: list[object]) -> SourceStat | None:

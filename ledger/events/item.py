@@ -8,7 +8,7 @@ from hashing.digest import Digest
 from hashing.strict_json import Json
 from ledger.events.drop import raw_bytes
 from ledger.events.event import Event, registered
-from ledger.events.vocabulary import Category, Committed, EventType, OpeningClass, code, count
+from ledger.events.vocabulary import MAX_INTEGER, Category, Committed, EventType, OpeningClass, code, count
 
 _PATH = Committed(
     meaning="path relative to the drop, as the file system gave it; empty for a drop of one file",
@@ -17,7 +17,8 @@ _PATH = Committed(
 )
 _STAT = Committed(
     meaning="what the file system said of the source",
-    json_type="object {size_bytes: integer, mtime_ns: decimal string, ctime_ns, inode, device, mode}, or null",
+    json_type="object {size_bytes: integer, from 2^53 on a decimal string, mtime_ns: decimal string, ctime_ns, inode, "
+    "device, mode}, or null",
     opening_class=OpeningClass.SENSITIVE,
 )
 REFUSAL_REASONS = (
@@ -75,7 +76,8 @@ class SourceStat:
 
     def as_json(self) -> Json:
         return {
-            "size_bytes": self.size_bytes,
+            # A sparse file of a few blocks may call itself as large as that; it is refused, and the refusal recorded.
+            "size_bytes": self.size_bytes if self.size_bytes <= MAX_INTEGER else str(self.size_bytes),
             "mtime_ns": str(self.mtime_ns),
             "ctime_ns": str(self.ctime_ns),
             "inode": str(self.inode),

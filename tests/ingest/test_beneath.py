@@ -12,7 +12,15 @@ import pytest
 from nobody import as_nobody
 
 from ingest import beneath
-from ingest.beneath import RootLostError, open_beneath, open_directory, open_file, raise_if_root_lost, stat_beneath
+from ingest.beneath import (
+    RootLostError,
+    open_beneath,
+    open_directory,
+    open_file,
+    raise_if_root_lost,
+    source_stat,
+    stat_beneath,
+)
 
 
 @pytest.fixture(params=["openat2", "components"])
@@ -125,3 +133,25 @@ def test_an_error_is_a_lost_share_when_the_root_does_not_answer_either(tmp_path:
     assert caught.value.errno == errno.ENOTDIR
     raise_if_root_lost(no_directory, OSError(errno.ENOENT, "no loss by itself"))
     os.close(no_directory)
+
+
+class StatOfAServer:
+    """What a server of a network share may say of a file: seconds of 64 bits, either way."""
+
+    st_size, st_ino, st_dev, st_mode = 1, 2, 3, stat.S_IFREG
+
+    def __init__(self, stamp_ns: int) -> None:
+        self.st_mtime_ns = self.st_ctime_ns = stamp_ns
+
+
+@pytest.mark.parametrize(
+    ("said_ns", "kept_ns"),
+    [
+        (13_569_465_600 * 10**9, 13_569_465_600 * 10**9),  # the year 2400, as ext4 and XFS keep it
+        (2**63 * 10**9, 2**64 - 1),
+        (-(2**63) * 10**9, -(2**63)),
+    ],
+)
+def test_a_stamp_beyond_all_calendars_is_cut_to_64_bits(said_ns: int, kept_ns: int) -> None:
+    kept = source_stat(StatOfAServer(said_ns))  # type: ignore[arg-type]  # an os.stat_result can't be made by hand
+    assert (kept.mtime_ns, kept.ctime_ns) == (kept_ns, kept_ns)

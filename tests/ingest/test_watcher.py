@@ -190,6 +190,17 @@ def test_an_empty_file_is_evidence_too(site: Site) -> None:
     assert (ended.code, [line["size_bytes"] for line in ended.events("item.sealed")]) == (0, [0, 0])
 
 
+def test_a_clock_that_is_centuries_ahead_stops_nobody(site: Site) -> None:
+    site.drop("card", {"a": b"a", "b": b"b"})
+    far_ns = 13_569_465_600 * 10**9  # the year 2400: ext4 and XFS keep it, 63 bits of nanoseconds do not
+    for name in ("a", "b"):
+        os.utime(site.share / "card" / name, ns=(far_ns, far_ns))
+    ended = site.watch_once()
+    assert ended.code == 0, ended.stderr
+    assert proved(site).account_for(site.sources(), nothing_else=True) == []
+    assert site.watch_once().events("item.sealed") == []
+
+
 def test_what_comes_late_is_taken_and_the_card_is_not_safe_meanwhile(site: Site) -> None:
     site.drop("card", {"a": b"a"})
     site.watch_once()

@@ -271,3 +271,19 @@ def test_neither_key_nor_path_nor_names_stand_in_the_log(layout: StoreLayout) ->
     assert problems_of(layout.root) == []
     # The control: what does stand in the log is found there.
     assert checker.canaries([drop.encode()]) != []
+
+
+@pytest.mark.parametrize(("size_bytes", "stated"), [(2**53 - 1, 2**53 - 1), (2**53, "9007199254740992")])
+def test_a_file_that_calls_itself_larger_than_numbers_go_is_refused_on_record(
+    layout: StoreLayout, recorder: Recorder, size_bytes: int, stated: object
+) -> None:
+    drop = receive(recorder)
+    stat = SourceStat(size_bytes=size_bytes, mtime_ns=2**64 - 1, ctime_ns=-(2**63), inode=1, device=1, mode=0o100644)
+    (recorded,) = recorder.record([Refusal(drop=drop, path=b"sparse", kind="file", reason="too-large", stat=stat)])
+    seal(recorder)
+    with LogReader(layout) as log:
+        (opened,) = log.opened_at([recorded.seq])
+    source_stat = opened.values["source_stat"]
+    assert isinstance(source_stat, dict)
+    assert source_stat["size_bytes"] == stated
+    assert problems_of(layout.root) == []

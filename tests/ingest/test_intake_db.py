@@ -1,0 +1,45 @@
+"""What the recorder remembers of the shares, where the numbers are as large as a hostile file system makes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hashing.digest import Digest
+from ingest.intake_db import DropRow, FileRow, IntakeDb, ReceiptRow
+from ingest.share_facts import ReceiptFile
+from ledger.events.item import SourceStat
+
+LARGEST_FILE = 2**63 - 1  # what st_size holds
+
+
+def stat(*, size_bytes: int = 1, stamp_ns: int = 1, number: int = 1) -> SourceStat:
+    return SourceStat(
+        size_bytes=size_bytes, mtime_ns=stamp_ns, ctime_ns=stamp_ns, inode=number, device=number, mode=0o100644
+    )
+
+
+@pytest.mark.parametrize("stamp_ns", [2**63, 2**64 - 1, -(2**63)])
+def test_extreme_stamps_sizes_and_inodes_come_back_as_they_were(tmp_path: Path, stamp_ns: int) -> None:
+    seen = stat(size_bytes=LARGEST_FILE, stamp_ns=stamp_ns, number=2**64 - 1)
+    row = FileRow(path=b"a\xff", outcome="refused", kind="file", stat=seen, reason="too-large")
+    file = ReceiptFile(name=b"receipt", stat=seen, sha256=Digest.of(b""))
+    receipt = ReceiptRow(root=b"/r", temporary=b".t", drop_id="drop_0", sha256=file.sha256, file=file)
+    db = IntakeDb.open(tmp_path / "intake.db")
+    db.put_files("drop_0", [row])
+    db.put_receipt(receipt)
+    db.close()
+    again = IntakeDb.open(tmp_path / "intake.db")
+    assert not again.lost
+    assert again.files("drop_0") == {row.path: row}
+    assert again.receipts() == [receipt]
+    again.close()
+
+
+def test_a_drop_of_several_largest_files_can_be_counted(tmp_path: Path) -> None:
+    drop = DropRow(drop_id="drop_0", root=b"/r", name=b"n", seen_files=3, seen_bytes=3 * LARGEST_FILE)
+    db = IntakeDb.open(tmp_path / "intake.db")
+    db.put_drop(drop)
+    assert db.drops() == [drop]
+    db.close()

@@ -65,7 +65,7 @@ lint: $(VENV)/.installed $(VENV)/.dev
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.installed $(VENV)/.dev
-	@$(BIN)/python -P bench/run_all.py
+	@PYTHONPATH=bench $(BIN)/python -P bench/run_all.py $(ARGS)
 
 samples: $(VENV)/.installed
 	@$(BIN)/python -P sample_media/make_samples.py

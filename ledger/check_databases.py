@@ -61,8 +61,9 @@ class CheckedDatabase:
 
     def check_integrity(self) -> None:
         """List what SQLite itself finds wrong with the file: its pages, and each index against its table."""
-        # KNOWN GAP: a recorder beside us can't commit for as long as this reads, which is seconds for a million
-        # entries. It waits 30 s, and then says that the log is busy; nothing is lost by that.
+        # KNOWN GAP: a recorder beside us can't commit for as long as this reads: about 10 s for the entries and 25 s
+        # for the openings of a million entries. It waits 30 s, then says that the log is busy (7); nothing is lost by
+        # that. A larger log is better verified as a copy, or while the recorder rests.
         for (line,) in self.rows(f"PRAGMA integrity_check({_MOST_REPORTED})"):
             if line != "ok":
                 self._add(str(line))

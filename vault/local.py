@@ -7,6 +7,7 @@ On disk: sha256/ab/cd/abcd... (mode 0444), every directory synced before the nam
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -45,9 +46,9 @@ class LocalStore:
 
         One answer for each, in order. A mismatch removes the staged copy; the others go on. Raises SyncFailedError,
         which ends the process, when a sync fails, and DiskError when the disk refuses anything else: the whole batch is
-        then taken again.
+        then taken again, and nothing of it stays in staging.
         """
-        with fsio.declared_errors("taking files into the vault"), fsio.directory(self._staging) as staging:
+        with self._staged(staged, "taking files into the vault") as staging:
             self._sync_files(staged, staging)
             reach("vault.synced")
             answers = [self._read_back(file, staging) for file in staged]
@@ -63,12 +64,30 @@ class LocalStore:
 
     def put_bytes(self, contents: Sequence[bytes]) -> list[Digest]:
         """Take objects from memory, the same way as files. Raises as `put_batch`, and ReadBackMismatchError."""
-        with fsio.declared_errors("writing into staging"), fsio.directory(self._staging) as staging:
-            staged = [_stage(content, staging) for content in contents]
+        staged: list[Staged] = []
+        with self._staged(staged, "writing into staging") as staging:
+            for content in contents:
+                staged.append(_new_staged(content))
+                _stage(staged[-1], content, staging)
         for answer in self.put_batch(staged):
             if isinstance(answer, ReadBackMismatchError):
                 raise answer
         return [file.sha256 for file in staged]
+
+    @contextlib.contextmanager
+    def _staged(self, staged: Sequence[Staged], what: str) -> Iterator[int]:
+        """Open staging for the length of a with block; where the disk refuses, nothing of ``staged`` is left in it.
+
+        What stayed would fill the disk, batch after batch, until the next start.
+        """
+        with fsio.declared_errors(what), fsio.directory(self._staging) as staging:
+            try:
+                yield staging
+            except OSError:
+                for file in staged:
+                    with contextlib.suppress(OSError):
+                        fsio.remove(file.name, dir_fd=staging)
+                raise
 
     def _sync_files(self, staged: Sequence[Staged], staging: int) -> None:
         if len(staged) >= SYNC_TOGETHER:
@@ -195,12 +214,14 @@ def hash_descriptor(descriptor: int) -> tuple[Digest, int]:
     return Digest(sha256.digest()), size
 
 
-def _stage(content: bytes, staging: int) -> Staged:
-    name = secrets.token_hex(16)
-    descriptor = fsio.create(name, dir_fd=staging)
+def _new_staged(content: bytes) -> Staged:
+    return Staged(name=secrets.token_hex(16), sha256=Digest.of(content), size_bytes=len(content))
+
+
+def _stage(file: Staged, content: bytes, staging: int) -> None:
+    descriptor = fsio.create(file.name, dir_fd=staging)
     try:
         fsio.write_all(descriptor, content)
         fsio.set_mode(descriptor, OBJECT_MODE)
     finally:
         os.close(descriptor)
-    return Staged(name=name, sha256=Digest.of(content), size_bytes=len(content))

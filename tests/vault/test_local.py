@@ -259,6 +259,7 @@ def test_what_the_disk_refuses_is_declared_and_nothing_is_named_that_is_not_whol
     assert raised.value.exit_code == 8
     assert raised.value.next_step
     assert fault.read_text() == f"{call}\n"
+    assert subject.staged_names() == [], "the batch is taken again: what stayed would fill the disk"
     monkeypatch.setattr(failpoints, "_planned", {})
     for digest in subject.store.digests():
         subject.store.verify(digest)
@@ -272,6 +273,7 @@ def test_a_full_disk_while_writing_from_memory_is_declared_with_its_way_out(
         subject.store.put_bytes([b"result"])
     assert "Free space" in raised.value.next_step
     assert fault.read_text() == "write\n"
+    assert subject.staged_names() == []
 
 
 @pytest.mark.parametrize(

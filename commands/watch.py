@@ -48,6 +48,7 @@ def watch(
       8    a share is unreachable, or the disk of the store refuses
       10   a sync to disk failed: start it again
       21   the log was rolled back or changed: stop, and call the custodian
+      22   the catalogue can't follow; what was told is sealed all the same
       143  stopped by SIGTERM (130 by Ctrl-C): what was told is sealed, the rest is taken at the next start
 
     \b
@@ -114,7 +115,7 @@ def _tell(output: Output, line: Mapping[str, object]) -> None:
             output.text(
                 Word(state.upper(), _TONES.get(state, Tone.WAITING)), f"{line['name']}  ({line['drop']})  {counts}"
             )
-        case "store.waiting":
+        case "store.waiting" | "catalogue.waiting":
             output.note(Word("WAITING", Tone.BAD), str(line["reason"]))
             output.note("Next:", str(line["next"]))
 

@@ -116,17 +116,23 @@ class Analyst:
                 return
 
     def collect(self) -> list[Analysed]:
-        """Store and record what is finished; the entries are recorded, and not yet sealed, when this returns."""
+        """Store and record what is finished; the entries are recorded, and not yet sealed, when this returns.
+
+        Raises: DiskError when the disk refuses the result; the next call tries again.
+        """
         if self._running is None or not self._running[1].done():
             return []
-        (task, future), self._running = self._running, None
+        task, future = self._running
         try:
             result = future.result()
         except SurroundingsError as error:  # no sandbox of the strength that is asked for: analysis waits
             self.waiting_for = error
+            self._running = None
             self._queue.appendleft(task)
             return []
-        return [self._keep(task, result)]
+        analysed = self._keep(task, result)
+        self._running = None  # only now: a disk that refuses the result is asked again, with the same result
+        return [analysed]
 
     def _look(self, task: Task) -> Report | Failure:
         if task.sha256 in self._known:

@@ -20,6 +20,7 @@ from ingest.share_facts import ReceiptFile
 from ledger.events.item import SourceStat
 
 _VERSION = 2
+CATALOGUE = b"catalogue"  # the subject of its condition: no root of a share, which begin with a slash
 _SCHEMA = """
 CREATE TABLE drop_ (
     drop_id    TEXT PRIMARY KEY,   -- drop_..., drawn when the drop was first seen
@@ -46,7 +47,7 @@ CREATE TABLE file (
     PRIMARY KEY (drop_id, path)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE condition (
-    subject    BLOB PRIMARY KEY,   -- root of a share; empty for the store itself
+    subject    BLOB PRIMARY KEY,   -- root of a share; empty: the store; 'catalogue'
     code       TEXT NOT NULL,      -- watched, unreachable, waiting
     detail     TEXT NOT NULL       -- for people: how it is watched, or what is wrong
 ) STRICT, WITHOUT ROWID;
@@ -80,11 +81,15 @@ class DropRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """How a share is, or (with an empty ``subject``) the store: what `status` shows of what the recorder waits for."""
+    """How a share is, or the store (an empty ``subject``), or its catalogue: what `status` shows of them."""
 
     subject: bytes
     code: str
     detail: str
+
+    @property
+    def is_of_share(self) -> bool:
+        return self.subject not in (b"", CATALOGUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,9 +81,9 @@ class Overview:
             "shares": [
                 {"share": shown(condition.subject), "state": condition.code, "detail": shown(condition.detail)}
                 for condition in self.conditions
-                if condition.subject
+                if condition.is_of_share
             ],
-            "store": next((shown(c.detail) for c in self.conditions if not c.subject and c.detail), None),
+            "store": next((shown(c.detail) for c in self.conditions if not c.is_of_share and c.detail), None),
             "disk": {"free_bytes": self.free_bytes},
             "checkpoint": {"size": self.log_size, "root": self.log_root},
             "unsealed_entries": self.unsealed,

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from base.config import Settings
-from base.errors import SurroundingsError
+from base.errors import EvidenceError
 from base.escape import shown
-from catalog.bring_forward import Follower
 from hashing.checkpoint import Checkpoint
 from ingest.analysis import Analyst, Task
+from ingest.catalogue_follower import CatalogueFollower
 from ingest.completion import Completed, complete_drop
 from ingest.drops import Drop
 from ingest.intake import NotTaken, Sealed, Taken, take_batch
@@ -37,7 +37,7 @@ class Summary:
     items_waiting: int = 0
     drops_waiting: int = 0
     checkpoint: Checkpoint | None = None
-    failures: tuple[SurroundingsError, ...] = ()
+    failures: tuple[EvidenceError, ...] = ()
     touched: set[str] = field(default_factory=set)  # drops of which something was told
 
     def line(self) -> Line:
@@ -61,7 +61,7 @@ class Pipeline:
     vault: LocalStore
     db: IntakeDb
     analyst: Analyst
-    catalogue: Follower
+    catalogue: CatalogueFollower
     tell: Callable[[Line], None]
     summary: Summary
     clock: Callable[[], float] = time.monotonic

@@ -18,8 +18,8 @@ from typing import Self
 from base import fsio
 from base.config import Settings
 from base.errors import SurroundingsError
-from catalog.bring_forward import Follower
 from ingest.analysis import Analyst, tasks_open
+from ingest.catalogue_follower import CatalogueFollower
 from ingest.drops import Drop
 from ingest.intake_db import Condition, IntakeDb
 from ingest.leftovers import clear_leftovers
@@ -85,7 +85,7 @@ class Watcher:
         derived = LocalStore(layout.derived, layout.staging)
         self._analyst = Analyst(self._recorder, self._vault, derived, require=self._settings.sandbox)
         self._analyst.offer(tasks_open(self._recorder))
-        self._catalogue = Follower(layout)
+        self._catalogue = CatalogueFollower(layout, self._db, tell=self._tell, clock=self._clock)
         self._pipeline = Pipeline(
             settings=self._settings,
             recorder=self._recorder,
@@ -155,7 +155,7 @@ class Watcher:
                 if self._guarded(share, drop, partial(self._pipeline.let_go, share, drop)):
                     share.left.remove(drop)
                     busy = True
-        self._analyse(idle=not busy)
+        self._analyse_guarded(idle=not busy)
         if not busy:
             self._catalogue.bring_forward()
         return busy
@@ -175,9 +175,8 @@ class Watcher:
             self._store_waits(error, now_s)
             share.look_again(drop)
             return False
-        if self._store_error is not None and done:
-            self._store_error = None
-            self._db.put_condition(Condition(subject=b"", code="ready", detail=""))
+        if done:
+            self._store_serves()
         return done
 
     def _store_waits(self, error: SurroundingsError, now_s: float) -> None:
@@ -186,6 +185,11 @@ class Watcher:
         self._tell({"event": "store.waiting", "reason": str(error), "next": error.next_step})
         self._db.put_condition(Condition(subject=b"", code="waiting", detail=str(error)))
 
+    def _store_serves(self) -> None:
+        if self._store_error is not None:
+            self._store_error = None
+            self._db.put_condition(Condition(subject=b"", code="ready", detail=""))
+
     def _sleep(self) -> None:
         """Wait for a bell, a share that is due, or the analysis; never longer than a second, to hear a stop."""
         now_s = self._clock()
@@ -193,11 +197,21 @@ class Watcher:
         timeout = min(max(due - now_s, 0.01), 0.05 if self._analyst.open_tasks else 1.0)
         select.select([share.reader.fileno() for share in self._shares], [], [], timeout)
 
+    def _analyse_guarded(self, *, idle: bool) -> None:
+        """Let analysis have its turn; a disk that refuses its results makes it wait, and costs none of them."""
+        if self._clock() < self._retry_store_at_s:
+            return
+        try:
+            self._analyse(idle=idle)
+        except SurroundingsError as error:
+            self._store_waits(error, self._clock())
+
     def _analyse(self, *, idle: bool) -> None:
         """Record what analysis has finished, and start on the next file; sealing always comes first."""
         done = self._analyst.collect()
         if done:
             self._summary.checkpoint = seal(self._recorder)
+            self._store_serves()
             self._catalogue.bring_forward()
         for analysed in done:
             self._tell(
@@ -217,8 +231,10 @@ class Watcher:
         self._summary.items_waiting = sum(_waiting_items(drop) for drop in drops)
         self._summary.drops_waiting = sum(drop.is_open or drop.row.state == "problem" for drop in drops)
         self._summary.checkpoint = seal(self._recorder)
-        failures = [share.unreachable for share in self._shares if share.unreachable is not None]
-        self._summary.failures = (*failures, *([self._store_error] if self._store_error else []))
+        self._catalogue.bring_forward(at_once=not self._stop())
+        shares = [share.unreachable for share in self._shares]
+        waiting = (*shares, self._store_error, self._catalogue.trouble)
+        self._summary.failures = tuple(error for error in waiting if error is not None)
         return self._summary
 
 

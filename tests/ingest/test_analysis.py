@@ -1,0 +1,41 @@
+"""The queue of analysis: a result that can't be stored is kept until it can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from program import make_site
+
+from base.fsio import DiskError
+from ingest.analysis import Analyst, tasks_open
+from ledger.layout import StoreLayout
+from ledger.recovery import start
+from ledger.seal import seal
+from vault.local import LocalStore
+
+
+def test_a_result_that_the_disk_refuses_is_offered_again_and_recorded_once(tmp_path: Path) -> None:
+    site = make_site(tmp_path)
+    site.put("single", b"no footage")
+    site.watch_once()
+    layout, staging = StoreLayout(site.store), tmp_path / "staging-that-comes-back"
+    with start(layout) as recorder:
+        (task,) = tasks_open(recorder, again=True)
+        before = recorder.end()[0]
+        vault, derived = LocalStore(layout.vault, layout.staging), LocalStore(layout.derived, staging)
+        with Analyst(recorder, vault, derived, require="require-seccomp") as analyst:
+            analyst.offer([task])
+            analyst.start()
+            analyst.wait(60)
+            for _ in range(2):
+                with pytest.raises(DiskError):
+                    analyst.collect()
+                assert (analyst.open_tasks, recorder.end()[0]) == (1, before)
+            staging.mkdir()
+            (analysed,) = analyst.collect()
+            assert analysed.task == task
+            assert (analyst.open_tasks, analyst.collect()) == (0, [])
+        assert recorder.end()[0] == before + 1
+        seal(recorder)
+    assert site.run("verify").code == 0

@@ -24,7 +24,8 @@ def new_identifier(kind: str) -> str:
 
 def random_characters(count: int) -> str:
     """Return ``count`` random characters of Crockford's base 32 (5 bits each)."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(count))
+    # 256 is a multiple of 32, so every character is as likely as the others. One system call for all of them.
+    return "".join(ALPHABET[byte % 32] for byte in secrets.token_bytes(count))
 
 
 def new_event_id() -> str:

@@ -66,6 +66,7 @@ def main() -> int:
     os.umask(0o077)
     try:
         code = strongroom.main(standalone_mode=False)
+        sys.stdout.flush()  # here, where a reader who has gone is still no bug
     except EvidenceError as error:
         return _ended_by(error)
     except click.ClickException as error:
@@ -75,8 +76,9 @@ def main() -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone: nothing is wrong here, and nothing more can be said.
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has gone: nothing is wrong here, and nothing more can be said. Without standalone mode
+        # click raises SystemExit for this only, with a 1 that would mean a bug.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:  # what the system refuses is the surroundings' fault, wherever it was met

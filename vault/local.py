@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import stat as stat_bits
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -130,13 +131,18 @@ class LocalStore:
     # --------------------------------------------------------------------------------------------------- reading
 
     def open(self, digest: Digest) -> int:
-        """Return a read-only descriptor of an object. Raises ObjectChangedError when it is missing."""
+        """Return a read-only descriptor of an object. Raises ObjectChangedError when it is missing, or no file."""
         try:
-            return os.open(self.path_of(digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # Non-blocking: a fifo in the place of an object would hold up whoever opens it for ever.
+            descriptor = os.open(self.path_of(digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError as error:
             raise ObjectChangedError(digest, found="missing") from error
         except OSError as error:
             raise ObjectChangedError(digest, found=f"not readable ({error.strerror})") from error
+        if not stat_bits.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ObjectChangedError(digest, found="not a file any more")
+        return descriptor
 
     def read(self, digest: Digest, *, max_bytes: int) -> bytes:
         """Return an object's bytes, hashed again. Raises ObjectChangedError, SurroundingsError when it is larger."""

@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,19 @@ def test_an_object_reached_through_a_link_is_not_opened(subject: LocalSubject) -
     path.symlink_to(target)
     with pytest.raises(ObjectChangedError, match="not readable"):
         subject.store.read(Digest.of(b"x"), max_bytes=10)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
+def test_what_is_no_file_in_the_place_of_an_object_is_said_and_holds_nobody_up(
+    subject: LocalSubject, make: Callable[[Path], None]
+) -> None:
+    (digest,) = subject.store.put_bytes([b"x"])
+    path = subject.store.path_of(digest)
+    path.unlink()
+    make(path)
+    for look in (subject.store.open, subject.store.verify):
+        with pytest.raises(ObjectChangedError, match="not a file any more"):
+            look(digest)
 
 
 # ------------------------------------------------------------------------------------------------------------ faults

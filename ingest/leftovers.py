@@ -9,6 +9,8 @@ from ledger.layout import StoreLayout
 def clear_leftovers(layout: StoreLayout) -> None:
     """Empty staging, and remove temporaries of receipts. Only for whoever holds the recorder's lock."""
     with fsio.directory(layout.staging) as staging:
+        # A directory that a killed run made and did not sync is there, and nobody would sync it any more.
+        fsio.sync_filesystem(staging)
         for path in sorted(layout.staging.iterdir()):
             fsio.remove(path.name, dir_fd=staging)
     fsio.remove_temporaries(layout.receipts)

@@ -97,7 +97,7 @@ class ReceiptDesk:
         kept = self._keep(drop.row.drop_id, state, files)
         older = [row for row in self._rows.values() if row.drop_id == drop.row.drop_id]
         wanted = {Digest.of(content) for content in files.values()}
-        if kept and {row.sha256 for row in older} == wanted:
+        if kept and all(map(_is_named, older)) and {row.sha256 for row in older} == wanted:
             return  # these very receipts lie in the share already
         for part, content in files.items():
             if not self._write(drop.row.drop_id, _names(state, part), content):
@@ -147,7 +147,9 @@ class ReceiptDesk:
 
     def _take_away(self, row: ReceiptRow) -> None:
         if row.file is not None:
-            self._reader.remove_receipt(row.file, self._reader.new_temporary_name())
+            removed = self._reader.remove_receipt(row.file, self._reader.new_temporary_name())
+            if isinstance(removed, ReceiptRefused):
+                return  # it stays, and stays ours: forgotten, it would be taken for footage
         self._forget(row)
 
     def _note(self, row: ReceiptRow) -> None:
@@ -174,6 +176,11 @@ def _names(state: ReceiptState, part: Part) -> list[bytes]:
 
 def _with_file(row: ReceiptRow, file: ReceiptFile) -> ReceiptRow:
     return ReceiptRow(root=row.root, temporary=row.temporary, drop_id=row.drop_id, sha256=row.sha256, file=file)
+
+
+def _is_named(row: ReceiptRow) -> bool:
+    """Whether a receipt has its final name: a crash may leave it noted only, or under its temporary name."""
+    return row.file is not None and row.file.name != row.temporary
 
 
 def _holds(path: Path, content: bytes) -> bool:

@@ -44,6 +44,15 @@ def corpus() -> Path:
     return corpus_root()
 
 
+@pytest.fixture(autouse=True)
+def _umask() -> Generator[None, None, None]:
+    """Give each test the umask back: the program sets its own when it runs inside a test."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_NOT_RUN] = {}
 

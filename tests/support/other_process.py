@@ -16,7 +16,7 @@ def start_python(code: str, *arguments: object, **environment: str) -> subproces
     # The product is imported from where this process has it: the wheel under test, or the checkout.
     paths = [str(SUPPORT), *(path for path in sys.path if path)]
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
+        [sys.executable, "-P", "-W", "error", "-c", code, *map(str, arguments)],
         env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(paths)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

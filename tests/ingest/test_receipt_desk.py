@@ -29,7 +29,8 @@ class Place:
         self.share = folder / "share"
         for path in (self.layout.receipts, self.layout.staging, self.share):
             path.mkdir(parents=True)
-        self.db = IntakeDb.open(self.layout.intake_db)
+        IntakeDb.open(self.layout.intake_db).close()
+        self.db = IntakeDb.open(self.layout.intake_db)  # not one that was lost: then receipts are known by their bytes
         self.reader = ShareReader(os.fsencode(self.share), self.layout.staging)
         self.drop = Drop(row=DropRow(drop_id="drop_0123456789ABC", root=os.fsencode(self.share), name=b"card"))
 

@@ -67,7 +67,7 @@ def _journal_of_a_killed_writer(path: Path) -> Path:
         "c.execute('UPDATE junk SET x = zeroblob(5000)')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    assert subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode == -9
+    assert subprocess.run([sys.executable, "-P", "-c", program, str(path)], check=False).returncode == -9
     journal = Path(f"{path}-journal")
     assert journal.stat().st_size > 0
     return journal
@@ -89,7 +89,7 @@ def test_only_one_rebuild_runs(filled: FootageStore) -> None:
         "    print('here', flush=True)\n"
         "    sys.stdin.read()\n"
     )
-    command = [sys.executable, "-c", program, str(filled.layout.root)]
+    command = [sys.executable, "-P", "-c", program, str(filled.layout.root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdin is not None

@@ -277,7 +277,7 @@ def test_the_reader_dies_with_the_recorder_in_the_middle_of_a_copy(shares: Share
         "reader = ShareReader(os.fsencode(sys.argv[1]), Path(sys.argv[2]), on_progress=copying)\n"
         "reader.copy_batch([entry for entry in reader.scan() if isinstance(entry, Found)])\n"
     )
-    command = [sys.executable, "-c", program, os.fspath(shares.root), os.fspath(shares.staging), *sys.path]
+    command = [sys.executable, "-P", "-c", program, os.fspath(shares.root), os.fspath(shares.staging), *sys.path]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as recorder:
         assert recorder.stdout is not None
         reader_pid = int(recorder.stdout.readline())

@@ -203,7 +203,7 @@ def test_after_the_lock_a_worker_opens_nothing_and_reaches_nobody(tmp_path: Path
         "import os, sys\nfrom media.sandbox import Sandbox\nwith Sandbox() as one, open(sys.argv[1], 'rb') as file:\n"
     )
     code += "    print(one.analyse(file.fileno(), size_bytes=os.stat(sys.argv[1]).st_size).outcome)"
-    command = ["strace", "-f", "-o", str(trace), sys.executable, "-c", code, str(recording)]
+    command = ["strace", "-f", "-o", str(trace), sys.executable, "-P", "-c", code, str(recording)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "complete", done.stderr
     calls = _after_the_lock(trace.read_text(errors="replace").splitlines())

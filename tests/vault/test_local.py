@@ -328,7 +328,7 @@ def test_the_kernel_is_asked_in_this_order(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     calls = "trace=fsync,fadvise64,rename,renameat,renameat2"
     paths = os.pathsep.join(path for path in sys.path if path)
-    command = ["strace", "-f", "-o", str(trace), "-e", calls, sys.executable, "-c", code, str(tmp_path)]
+    command = ["strace", "-f", "-o", str(trace), "-e", calls, sys.executable, "-P", "-c", code, str(tmp_path)]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": paths})
     steps = [line.split("(")[0].split()[-1] for line in trace.read_text().splitlines() if "(" in line]
     wanted = [step for step in steps if step in {"fsync", "fadvise64", "renameat", "rename", "renameat2"}]

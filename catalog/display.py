@@ -23,10 +23,13 @@ def cut(text: str) -> str:
 
 
 def time_text(microseconds: int | None) -> str | None:
-    """Return a time in RFC 3339, whole seconds without a fraction."""
+    """Return a time in RFC 3339, whole seconds without a fraction; None also for one that no calendar here has."""
     if microseconds is None:
         return None
-    return format_time(from_microseconds(microseconds)).replace(".000000Z", "Z")
+    try:
+        return format_time(from_microseconds(microseconds)).replace(".000000Z", "Z")
+    except OverflowError:  # a picture centuries into a recording that says it began in the year 9999
+        return None
 
 
 def seconds(microseconds: int | None) -> float | None:

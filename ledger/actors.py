@@ -45,9 +45,16 @@ def current_login(owner_uid: int) -> Login:
     audited = _audited_uid()
     if audited is not None:
         uid = audited
-    elif uid == owner_uid and os.environ.get("SUDO_UID", "").isdecimal():
-        uid = int(os.environ["SUDO_UID"])
+    elif uid == owner_uid and (said := os.environ.get("SUDO_UID", "")).isdecimal():
+        known = _uid(said)
+        uid = _UNSET if known is None else known  # nobody: refused, and the refusal can be recorded
     return login_of(uid)
+
+
+def _uid(digits: str) -> int | None:
+    """Return the number of a login user; None for one that no machine can have."""
+    uid = int(digits) if len(digits) <= len(str(_UNSET)) else _UNSET
+    return uid if uid < _UNSET else None
 
 
 def _audited_uid() -> int | None:
@@ -69,7 +76,8 @@ def login_of(uid: int) -> Login:
 def login_named(user: str) -> Login | None:
     """Return the login user of this name or number, or None."""
     if user.isdecimal():
-        return login_of(int(user))
+        uid = _uid(user)
+        return None if uid is None else login_of(uid)
     try:
         return Login(uid=pwd.getpwnam(user).pw_uid, user=user)
     except KeyError:

@@ -97,3 +97,8 @@ def test_the_question_that_is_recorded_holds_text_that_a_log_can_keep() -> None:
     told = question(words=["caf\udce9"], drop="\udcff").as_json()
     assert told["words"] == ["caf\\xe9"]
     assert told["drop"] == "\\xff"
+
+
+@pytest.mark.parametrize("microseconds", [10**18, -(10**18), 2**62])
+def test_a_time_outside_the_calendar_is_not_known_and_no_error(microseconds: int) -> None:
+    assert time_text(microseconds) is None

@@ -39,6 +39,9 @@ def layout(tmp_path: Path) -> StoreLayout:
         (UNSET, "", ME, ME),
         (UNSET, "-1", ME, ME),
         (UNSET, "root", ME, ME),
+        (UNSET, UNSET, ME, int(UNSET)),
+        (UNSET, "9" * 20, ME, int(UNSET)),  # no number of a user: it is nobody, and not the owner
+        (UNSET, "9" * 5000, ME, int(UNSET)),
         ("not a number", "99", ME, 99),
         (None, "99", ME, 99),  # a kernel without audit
         (None, None, ME, ME),
@@ -68,10 +71,15 @@ def test_a_login_user_has_the_name_that_the_machine_knows() -> None:
     assert login_named("0") == Login(uid=0, user="root")
 
 
-@pytest.mark.parametrize("uid", [2**31 - 7, 2**70])
+@pytest.mark.parametrize("uid", [2**31 - 7, 2**32 - 2])
 def test_a_number_that_the_machine_does_not_know_has_no_name(uid: int) -> None:
     assert login_of(uid) == Login(uid=uid, user=None)
     assert login_named(str(uid)) == Login(uid=uid, user=None)
+
+
+@pytest.mark.parametrize("digits", [str(2**32 - 1), str(2**70), "9" * 5000])
+def test_a_number_that_no_machine_can_have_is_nobody(digits: str) -> None:
+    assert login_named(digits) is None
 
 
 def test_a_name_that_the_machine_does_not_know_is_nobody() -> None:

@@ -1,4 +1,4 @@
-"""The queue of analysis: a result that can't be stored is kept until it can."""
+"""The queue of analysis: a result that can't be stored is kept until it can, and small files are collected together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from program import make_site
 
 from base.fsio import DiskError
+from ingest import analysis
 from ingest.analysis import Analyst, tasks_open
 from ledger.layout import StoreLayout
 from ledger.recovery import start
@@ -37,5 +38,30 @@ def test_a_result_that_the_disk_refuses_is_offered_again_and_recorded_once(tmp_p
             assert analysed.task == task
             assert (analyst.open_tasks, analyst.collect()) == (0, [])
         assert recorder.end()[0] == before + 1
+        seal(recorder)
+    assert site.run("verify").code == 0
+
+
+@pytest.mark.parametrize(("together_s", "sizes"), [(60.0, [3]), (0.0, [1, 1, 1])])
+def test_small_files_are_recorded_together_for_some_time_and_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together_s: float, sizes: list[int]
+) -> None:
+    monkeypatch.setattr(analysis, "TOGETHER_S", together_s)
+    site = make_site(tmp_path)
+    site.drop("card", {"a": b"first", "b": b"second"})
+    site.watch_once()
+    layout = StoreLayout(site.store)
+    with start(layout) as recorder:
+        tasks = list(tasks_open(recorder, again=True))
+        vault, derived = (LocalStore(root, layout.staging) for root in (layout.vault, layout.derived))
+        with Analyst(recorder, vault, derived, require="require-seccomp") as analyst:
+            analyst.offer(tasks)
+            collected = []
+            while analyst.open_tasks:
+                analyst.start()
+                analyst.wait(60)
+                collected.append(analyst.collect())
+        assert [len(batch) for batch in collected] == sizes
+        assert [analysed.task for batch in collected for analysed in batch] == tasks
         seal(recorder)
     assert site.run("verify").code == 0

@@ -37,7 +37,11 @@ class ReceiptDesk:
         self._reader = reader
         self._db = db
         self._layout = layout
-        self._rows = {row.temporary: row for row in db.receipts() if row.root == root}
+        self._rows: dict[bytes, ReceiptRow] = {}  # by temporary name, which each has to itself
+        self._by_name: dict[bytes, dict[bytes, ReceiptRow]] = {}  # the same by name in the share: receipts only add up
+        for row in db.receipts():
+            if row.root == root:
+                self._remember(row)
         # A recorder that lost its memory knows its receipts by their bytes: each is kept in the store.
         self._lost = self._kept_digests() if db.lost else {}
 
@@ -49,8 +53,8 @@ class ReceiptDesk:
             return False
         if found.path in self._rows:  # a temporary of ours that a crash left: nobody could guess its name
             return True
-        for row in self._rows.values():
-            if row.file is not None and row.file.name == found.path and row.file.may_be(found.stat):
+        for row in self._named(found.path):
+            if row.file is not None and row.file.may_be(found.stat):
                 return row.file.is_certainly(found.stat) or self._still_has(row.sha256, found)
         return bool(self._lost) and self._adopt(found)
 
@@ -136,7 +140,7 @@ class ReceiptDesk:
             self._forget(row)
             return False
         self._note(_with_file(row, written))
-        for older in [one for one in self._rows.values() if one.file is not None and one.file.name == names[0]]:
+        for older in self._named(names[0]):
             self._take_away(older)  # says the same with older counts: for a moment there is none
         named = self._reader.name_receipt(written, names)
         if isinstance(named, ReceiptRefused):
@@ -154,11 +158,28 @@ class ReceiptDesk:
 
     def _note(self, row: ReceiptRow) -> None:
         self._db.put_receipt(row)
-        self._rows[row.temporary] = row
+        self._remember(row)
 
     def _forget(self, row: ReceiptRow) -> None:
         self._db.forget_receipt(row)
-        self._rows.pop(row.temporary, None)
+        self._drop_from_memory(row)
+
+    def _remember(self, row: ReceiptRow) -> None:
+        self._drop_from_memory(row)
+        self._rows[row.temporary] = row
+        if row.file is not None:
+            self._by_name.setdefault(row.file.name, {})[row.temporary] = row
+
+    def _drop_from_memory(self, row: ReceiptRow) -> None:
+        known = self._rows.pop(row.temporary, None)
+        if known is not None and known.file is not None:
+            named = self._by_name[known.file.name]
+            del named[known.temporary]
+            if not named:
+                del self._by_name[known.file.name]
+
+    def _named(self, name: bytes) -> list[ReceiptRow]:
+        return list(self._by_name.get(name, {}).values())
 
 
 def _names(state: ReceiptState, part: Part) -> list[bytes]:

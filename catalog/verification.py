@@ -10,7 +10,15 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from base.errors import EvidenceError, Finding, UncheckedError, worst_exit_code
+from base.errors import (
+    BusyError,
+    EvidenceError,
+    Finding,
+    NewerDataError,
+    SurroundingsError,
+    UncheckedError,
+    worst_exit_code,
+)
 from hashing.digest import Digest, DigestFormatError
 from hashing.strict_json import StrictJsonError, parse_strict
 from ledger.check import check_log
@@ -39,6 +47,7 @@ class Verification:
     masters: ContentCounts = field(default_factory=ContentCounts)
     derived: ContentCounts = field(default_factory=ContentCounts)
     catalogue: list[Finding] = field(default_factory=list)
+    is_catalogue_compared: bool = False
     not_checked: list[str] = field(default_factory=list)
 
     @property
@@ -102,11 +111,6 @@ class Verification:
             ("catalogue", self._catalogue_word()),
         ]
 
-    @property
-    def is_catalogue_compared(self) -> bool:
-        # Made from a log that is damaged or not all here, it would only repeat that.
-        return not (self.log.findings or self.log.not_checked)
-
     def _word(self, broken: set[str], codes: set[str]) -> str:
         if broken & codes:
             return "bad"
@@ -139,7 +143,7 @@ def verify_store(
     )
     result.derived = check_objects(derived, _named_by_results(derived, result.log.results), room="derived")
     result.not_checked += result.log.not_checked
-    result.catalogue = _catalogue_findings(layout, result)
+    _compare_catalogue(layout, result)
     if result.log.unknown_types:
         result.not_checked.append(
             f"{result.log.unknown_types} entries are of types that this version does not know: they are signed and in "
@@ -171,10 +175,17 @@ def _digest(value: object) -> Digest:
         return Digest.of(json.dumps(value, default=str).encode())  # an object that can't be there is missing
 
 
-def _catalogue_findings(layout: StoreLayout, result: Verification) -> list[Finding]:
+def _compare_catalogue(layout: StoreLayout, result: Verification) -> None:
     from catalog.check import check_catalogue
 
-    if not result.is_catalogue_compared:
+    # Made from a log that is damaged or not all here, a fresh projection would only repeat that.
+    if result.log.findings or result.log.not_checked:
         result.not_checked.append("The catalogue: the log it is made from is damaged, or not all of it could be read.")
-        return []
-    return check_catalogue(layout)
+        return
+    try:
+        result.catalogue = check_catalogue(layout)
+    except (SurroundingsError, BusyError, NewerDataError) as error:
+        # A store on read-only media, or a full disk: log and objects were read all the same, and that must be told.
+        result.not_checked.append(f"The catalogue could not be compared with the log: {error}")
+        return
+    result.is_catalogue_compared = True

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 from store_of_footage import footage_store
 
+from base.fsio import Lock
+from catalog.rebuild import LOCK
 from catalog.verification import Verification, verify_store
 from ledger.layout import StoreLayout
 
@@ -97,3 +101,34 @@ def test_a_copy_for_an_auditor_does_not_hide_a_changed_master(layout: StoreLayou
     shutil.rmtree(layout.keys)
     a_master(layout).unlink()
     assert verify_store(layout).exit_code == 20
+
+
+def test_where_nothing_can_be_written_the_rest_is_told_all_the_same(layout: StoreLayout) -> None:
+    """On read-only media no fresh projection can be made: an auditor still gets every other answer."""
+    (layout.private / LOCK).unlink(missing_ok=True)
+    (layout.private / LOCK).mkdir()  # stops root too, as a read-only mount would
+    result = verify_store(layout)
+    assert (result.exit_code, result.masters.matched, result.as_json()["catalogue"]) == (6, 2, "unchecked")
+    assert any("catalogue.lock" in sentence for sentence in result.not_checked)
+    a_master(layout).unlink()
+    assert verify_store(layout).exit_code == 20
+
+
+def test_a_rebuild_that_runs_leaves_only_the_catalogue_unchecked(layout: StoreLayout) -> None:
+    other = Lock(layout.private / LOCK)
+    other.acquire(holder="a rebuild")
+    try:
+        result = verify_store(layout)
+    finally:
+        other.release()
+    assert (result.exit_code, result.masters.matched) == (6, 2)
+    assert any("a rebuild" in sentence for sentence in result.not_checked)
+
+
+def test_a_catalogue_of_a_newer_version_hides_no_damage(layout: StoreLayout) -> None:
+    with contextlib.closing(sqlite3.connect(layout.catalogue)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    assert verify_store(layout).exit_code == 6
+    a_master(layout).unlink()
+    result = verify_store(layout)
+    assert (result.exit_code, result.as_json()["catalogue"]) == (20, "unchecked")

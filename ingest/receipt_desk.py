@@ -7,7 +7,9 @@ after the newer one stands, so a technician never sees a moment without an answe
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from base import fsio
 from base.errors import SurroundingsError
@@ -21,12 +23,14 @@ from ingest.intake_db import IntakeDb, ReceiptRow
 from ingest.receipt_names import Part, State, receipt_names
 from ingest.receipts import ReceiptState, html, text
 from ingest.share import ShareReader
-from ingest.share_facts import Found, Hashed, Kind, ReceiptFile, ReceiptRefused
+from ingest.share_facts import Found, Hashed, Kind, Reason, ReceiptFile, ReceiptRefused
+from ledger.events.item import SourceStat
 from ledger.layout import StoreLayout
 from ledger.proofs import prove
 from ledger.reader import LogReader
 
 _MODE = 0o600
+_Identity: TypeAlias = tuple[int, int]  # device and inode
 
 
 class ReceiptDesk:
@@ -38,7 +42,7 @@ class ReceiptDesk:
         self._db = db
         self._layout = layout
         self._rows: dict[bytes, ReceiptRow] = {}  # by temporary name, which each has to itself
-        self._by_name: dict[bytes, dict[bytes, ReceiptRow]] = {}  # the same by name in the share: receipts only add up
+        self._by_identity: dict[_Identity, dict[bytes, ReceiptRow]] = {}  # the same: there are more and more receipts
         for row in db.receipts():
             if row.root == root:
                 self._remember(row)
@@ -51,12 +55,24 @@ class ReceiptDesk:
         """Return whether a top-level entry of the share is a receipt that we wrote, and unchanged since."""
         if found.kind is not Kind.FILE or b"/" in found.path:
             return False
-        if found.path in self._rows:  # a temporary of ours that a crash left: nobody could guess its name
-            return True
-        for row in self._named(found.path):
-            if row.file is not None and row.file.may_be(found.stat):
-                return row.file.is_certainly(found.stat) or self._still_has(row.sha256, found)
+        begun = self._rows.get(found.path)
+        if begun is not None and begun.file is None:
+            return True  # a crash left it half written: nobody could guess its name
+        for row in self._identical(found):
+            if row.file is not None and self._is_still(row, row.file, found):
+                return True
         return bool(self._lost) and self._adopt(found)
+
+    def _is_still(self, row: ReceiptRow, file: ReceiptFile, found: Found) -> bool:
+        """Whether a file of ours is found as it was noted, or as a crash left it before it could be noted again."""
+        if file.name == found.path and file.is_certainly(found.stat):
+            return True
+        # Renamed on its way to its name, or out of everybody's reach to be removed.
+        on_its_way = file.name == row.temporary or self._reader.is_temporary_name(found.path)
+        if found.stat is None or not (file.name == found.path or on_its_way) or not self._still_has(row.sha256, found):
+            return False
+        self._note(_with_file(row, replace(file, name=found.path, stat=found.stat)))
+        return True
 
     def _still_has(self, sha256: Digest, found: Found) -> bool:
         hashed = self._reader.hash_file(found.path)
@@ -140,7 +156,7 @@ class ReceiptDesk:
             self._forget(row)
             return False
         self._note(_with_file(row, written))
-        for older in self._named(names[0]):
+        for older in [one for one in self._rows.values() if one.file is not None and one.file.name == names[0]]:
             self._take_away(older)  # says the same with older counts: for a moment there is none
         named = self._reader.name_receipt(written, names)
         if isinstance(named, ReceiptRefused):
@@ -150,6 +166,8 @@ class ReceiptDesk:
         return True
 
     def _take_away(self, row: ReceiptRow) -> None:
+        if row.file is None and self._is_there(row.temporary):
+            return  # half written, and a crash: what it holds now nobody can say, so it is neither removed nor taken
         if row.file is not None:
             removed = self._reader.remove_receipt(row.file, self._reader.new_temporary_name())
             if isinstance(removed, ReceiptRefused):
@@ -168,18 +186,19 @@ class ReceiptDesk:
         self._drop_from_memory(row)
         self._rows[row.temporary] = row
         if row.file is not None:
-            self._by_name.setdefault(row.file.name, {})[row.temporary] = row
+            self._by_identity.setdefault(_identity(row.file.stat), {})[row.temporary] = row
 
     def _drop_from_memory(self, row: ReceiptRow) -> None:
         known = self._rows.pop(row.temporary, None)
         if known is not None and known.file is not None:
-            named = self._by_name[known.file.name]
-            del named[known.temporary]
-            if not named:
-                del self._by_name[known.file.name]
+            del self._by_identity[_identity(known.file.stat)][known.temporary]
 
-    def _named(self, name: bytes) -> list[ReceiptRow]:
-        return list(self._by_name.get(name, {}).values())
+    def _identical(self, found: Found) -> list[ReceiptRow]:
+        return [] if found.stat is None else list(self._by_identity.get(_identity(found.stat), {}).values())
+
+    def _is_there(self, path: bytes) -> bool:
+        hashed = self._reader.hash_file(path)
+        return isinstance(hashed, Hashed) or hashed.reason is not Reason.VANISHED
 
 
 def _names(state: ReceiptState, part: Part) -> list[bytes]:
@@ -197,6 +216,10 @@ def _names(state: ReceiptState, part: Part) -> list[bytes]:
 
 def _with_file(row: ReceiptRow, file: ReceiptFile) -> ReceiptRow:
     return ReceiptRow(root=row.root, temporary=row.temporary, drop_id=row.drop_id, sha256=row.sha256, file=file)
+
+
+def _identity(stat: SourceStat) -> _Identity:
+    return stat.device, stat.inode
 
 
 def _is_named(row: ReceiptRow) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -71,6 +72,7 @@ SILENCE_S = 60.0
 MAX_BACK_OFF_S = 60.0
 MAX_ABANDONED = 8  # readers stuck in the kernel at one time; with so many no further one is started
 RECEIPT_TEMPORARY = ".strongroom-{}.tmp"
+_TEMPORARY = re.compile(rb"\.strongroom-[0-9a-f]{32}\.tmp", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,11 @@ class ShareReader:
     def new_temporary_name() -> bytes:
         """Return an unguessable name for a receipt that is being written: note it before it is used."""
         return RECEIPT_TEMPORARY.format(secrets.token_hex(16)).encode()
+
+    @staticmethod
+    def is_temporary_name(name: bytes) -> bool:
+        """Whether `new_temporary_name` gives names of this form; that it gave this one, it does not say."""
+        return _TEMPORARY.fullmatch(name) is not None
 
     def write_receipt(self, temporary: bytes, content: bytes) -> ReceiptFile | ReceiptRefused:
         """Write a new file in the root under a temporary name, synced. Note its identity, then `name_receipt`."""

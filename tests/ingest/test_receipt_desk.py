@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from hashing.digest import Digest
 from ingest.drops import Drop
-from ingest.intake_db import DropRow, IntakeDb
+from ingest.intake_db import DropRow, IntakeDb, ReceiptRow
 from ingest.receipt_desk import ReceiptDesk
 from ingest.share import ShareReader
-from ingest.share_facts import Found, ReceiptRefused
+from ingest.share_facts import Found, ReceiptFile, ReceiptRefused
 from ledger.layout import StoreLayout
 
 
@@ -45,6 +46,7 @@ class Place:
         return [entry for entry in self.reader.scan() if isinstance(entry, Found)]
 
 
+NOTHING = Digest.of(b"")
 COPYING = ["card  1-COPYING  DO-NOT-WIPE.html", "card  1-COPYING  DO-NOT-WIPE.txt"]
 
 
@@ -78,6 +80,70 @@ def test_receipts_that_a_crash_left_without_their_names_are_written_again(
     desk.tell(place.drop, None)
     assert place.names() == COPYING
     assert all(map(desk.is_ours, place.found()))
+
+
+@pytest.mark.parametrize("note", range(1, 7))
+def test_a_crash_before_any_note_leaves_nothing_that_is_taken_for_footage(
+    place: Place, monkeypatch: pytest.MonkeyPatch, note: int
+) -> None:
+    real, calls = place.db.put_receipt, []
+
+    def dies(row: ReceiptRow) -> None:
+        calls.append(row)
+        if len(calls) == note:
+            raise Crash
+        real(row)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place.db, "put_receipt", dies)
+        with pytest.raises(Crash):
+            place.desk().tell(place.drop, None)
+    desk = place.desk()
+    assert all(map(desk.is_ours, place.found()))
+    desk.tell(place.drop, None)
+    assert all(map(desk.is_ours, place.found()))
+    assert [name for name in place.names() if not name.startswith(".")] == COPYING
+
+
+def test_a_crash_while_a_receipt_is_taken_away_leaves_nothing_that_is_taken_for_footage(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.desk().tell(place.drop, None)
+
+    def dies(file: ReceiptFile, aside: bytes) -> None:
+        (place.share / os.fsdecode(file.name)).rename(place.share / os.fsdecode(aside))
+        raise Crash
+
+    place.drop.row = replace(place.drop.row, state="problem")
+    with monkeypatch.context() as patched:
+        patched.setattr(place.reader, "remove_receipt", dies)
+        with pytest.raises(Crash):
+            place.desk().tell(place.drop, None, vanished=True)
+    assert any(name.startswith(".") for name in place.names()), "the fault must have fired"
+    desk = place.desk()
+    assert all(map(desk.is_ours, place.found()))
+    desk.tell(place.drop, None, vanished=True)
+    assert place.names() == ["card  X-PROBLEM  KEEP-THE-CARD.html", "card  X-PROBLEM  KEEP-THE-CARD.txt"]
+
+
+def test_what_is_half_written_when_its_writer_dies_is_neither_footage_nor_removed(place: Place) -> None:
+    temporary = place.reader.new_temporary_name()
+    row = ReceiptRow(
+        root=os.fsencode(place.share), temporary=temporary, drop_id=place.drop.row.drop_id, sha256=NOTHING, file=None
+    )
+    place.db.put_receipt(row)
+    (place.share / os.fsdecode(temporary)).write_bytes(b"<!DOC")
+    place.desk().tell(place.drop, None)
+    assert place.names() == [os.fsdecode(temporary), *COPYING]
+    assert all(map(place.desk().is_ours, place.found()))
+
+
+def test_what_somebody_puts_under_a_name_that_a_receipt_once_had_is_footage(place: Place) -> None:
+    desk = place.desk()
+    desk.tell(place.drop, None)
+    name = os.fsdecode(place.db.receipts()[0].temporary)
+    (place.share / name).write_bytes(b"somebody's")
+    assert [entry.path for entry in place.found() if not desk.is_ours(entry)] == [os.fsencode(name)]
 
 
 def test_a_receipt_that_can_not_be_taken_away_stays_ours(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

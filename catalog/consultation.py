@@ -18,7 +18,8 @@ from ledger.actors import Actor, Login, actors, current_login
 from ledger.events.access import access_denied, consulted_search, consulted_view
 from ledger.events.event import Event
 from ledger.layout import StoreLayout
-from ledger.record import Recorder
+from ledger.machine import refuse_moved
+from ledger.record import Recorder, read_fact
 from ledger.seal import try_seal
 
 SEAL_WAIT_S = 0.2  # whoever holds the lock for longer is sealing, and seals our entry too
@@ -51,6 +52,8 @@ class Consultation:
         self._recorder = Recorder.open(self._layout)
         self.origin = self._recorder.origin
         try:
+            # Looking is recorded too, and a clone must not write a second history.
+            refuse_moved(self._layout.root, read_fact(self._recorder.connection, "machine"))
             self.actor, self.role = self._admit()
         except BaseException:
             self._recorder.close()

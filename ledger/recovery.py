@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from base import fsio
-from base.errors import LedgerError, NotFoundError, RefusedError
+from base.errors import LedgerError, NotFoundError
 from hashing.checkpoint import Checkpoint
 from hashing.merkle import HASH_BYTES, inclusion_proof, leaf_hash, tree_root, verify_inclusion
 from hashing.tiles import (
@@ -31,22 +31,13 @@ from hashing.tiles import (
 from ledger import log_db
 from ledger.events.log import config_changed
 from ledger.layout import StoreLayout
-from ledger.machine import machine_binding
+from ledger.machine import machine_binding, refuse_moved
 from ledger.published import RolledBackError, check_published, log_key
 from ledger.record import Recorder, read_fact
 from ledger.seal import seal_lock, seal_locked
 from ledger.tile_files import put_files, read_tile
 
 _LOCK_WAIT_S = 30.0
-
-
-class MovedError(RefusedError):
-    """The store is not where it was founded: a clone must never go on writing beside the original."""
-
-    next_step = (
-        "If it was moved on purpose and the original is gone for good, run `strongroom watch --accept-move` once: "
-        "the move is recorded."
-    )
 
 
 def start(layout: StoreLayout, *, accept_move: bool = False) -> Recorder:
@@ -204,12 +195,13 @@ def _earlier_partials(
 
 
 def _check_binding(recorder: Recorder, *, accept_move: bool) -> None:
-    """Refuse to record in a store that is on another machine, disk or path, unless the move is to be recorded."""
+    """Refuse to record in a store that was moved, unless the move is to be recorded."""
+    if not accept_move:
+        refuse_moved(recorder.layout.root, read_fact(recorder.connection, "machine"))
+        return
     before, now = read_fact(recorder.connection, "machine"), machine_binding(recorder.layout.root)
     if before == now:
         return
-    if not accept_move:
-        raise MovedError("this store was founded on another machine, disk or path than it is on now.")
     recorder.record([config_changed(recorder.origin, setting="store.location", before=before, after=now)])
     with log_db.transaction(recorder.connection):
         recorder.connection.execute("UPDATE main.fact SET value = ? WHERE name = 'machine'", (now,))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from store_of_footage import FootageStore, fill, footage_store
+from store_of_log import at_home
 
 from ledger.layout import StoreLayout
 from ledger.record import Recorder
@@ -24,7 +25,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store(template: Path, tmp_path: Path) -> Iterator[FootageStore]:
     """A store of its own for each test, filled and sealed; its catalogue stands at the beginning."""
-    layout = StoreLayout(Path(shutil.copytree(template, tmp_path / "store")))
+    layout = at_home(StoreLayout(Path(shutil.copytree(template, tmp_path / "store"))))
     with Recorder.open(layout) as recorder:
         yield FootageStore(layout=layout, recorder=recorder, made=1000)
 

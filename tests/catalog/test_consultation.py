@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from hashing.digest import Digest
 from ledger.actors import Login
 from ledger.events.actor import actor_registered
 from ledger.identifiers import new_identifier
+from ledger.layout import StoreLayout
+from ledger.machine import MovedError
 from ledger.openings import OpenedEntry
 from ledger.reader import LogReader
 from ledger.record import Recorder
@@ -128,3 +131,14 @@ def test_while_another_process_seals_nobody_waits_and_the_entry_stands(
         assert not is_sealed(looked_at, found)
     finally:
         lock.release()
+
+
+def test_nobody_looks_at_a_clone_so_that_no_second_history_begins(
+    looked_at: FootageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(monkeypatch, TESTER)
+    clone = StoreLayout(Path(shutil.copytree(looked_at.layout.root, tmp_path / "clone")))
+    before = clone.log_db.read_bytes()
+    with pytest.raises(MovedError, match="another machine, disk or path"), Consultation(clone, "find"):
+        pytest.fail("somebody was let in")
+    assert clone.log_db.read_bytes() == before

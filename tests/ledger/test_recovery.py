@@ -17,10 +17,11 @@ from base.fsio import Lock
 from ledger import recovery
 from ledger.check import check_log
 from ledger.layout import StoreLayout
+from ledger.machine import MovedError
 from ledger.published import ForkedError, RolledBackError
 from ledger.reader import LogReader
 from ledger.record import Recorder
-from ledger.recovery import MovedError, start
+from ledger.recovery import start
 from ledger.seal import seal
 
 

@@ -54,10 +54,14 @@ def _template() -> Path:
 def copied(root: Path) -> StoreLayout:
     """As `found`, but a copy of one store with the same keys each time: quick, for tests that need many stores."""
     shutil.copytree(_template(), root)
-    layout = StoreLayout(root)
+    return at_home(StoreLayout(root))
+
+
+def at_home(layout: StoreLayout) -> StoreLayout:
+    """Let a copied store take its new place for the one where it was founded: no move was recorded."""
     with closing(sqlite3.connect(layout.log_db, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("UPDATE fact SET value = ? WHERE name = 'machine'", (machine_binding(root),))
+        connection.execute("UPDATE fact SET value = ? WHERE name = 'machine'", (machine_binding(layout.root),))
     return layout
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hashing.checkpoint import Checkpoint
     from vault.local import LocalStore
 
+_TRIES = 3  # when another process makes the catalogue again at the same time
 BATCH = 512  # entries in one transaction: a reader never waits longer than for these
 # Entries that change no item, no drop and no person: they can wait until something else must be projected.
 CONSULTATIONS = frozenset({"consulted.search", "consulted.view", "access.denied"})
@@ -30,6 +31,9 @@ def bring_forward(layout: StoreLayout) -> Cursor:
 
     Raises CatalogueError when it is missing, damaged or of another log: `catalog rebuild` makes it again.
     """
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(database.CatalogueReplacedError), Follower(layout) as follower:
+            return follower.bring_forward()
     with Follower(layout) as follower:
         return follower.bring_forward()
 

@@ -24,6 +24,13 @@ class NewerCatalogueError(NewerDataError):
         super().__init__(f"the catalogue has schema {version}; this program knows {SCHEMA_VERSION}.")
 
 
+class CatalogueReplacedError(BusyError):
+    """The catalogue was made again by another process while this one had it open: what is there now must be opened."""
+
+    def __init__(self) -> None:
+        super().__init__("the catalogue was made again by another process meanwhile.")
+
+
 @contextlib.contextmanager
 def declared_errors() -> Iterator[None]:
     """Turn what SQLite raises into the declared error with its meaning for the catalogue."""
@@ -38,6 +45,8 @@ def _declared(error: sqlite3.Error) -> EvidenceError:
     extended = int(getattr(error, "sqlite_errorcode", None) or 0)
     if extended in _SYNC_CODES:
         return SyncFailedError(f"a sync of the catalogue failed: {text}. The log is not touched by it.")
+    if extended == sqlite3.SQLITE_READONLY_DBMOVED:  # SQLite looks before it writes a journal, which goes by name
+        return CatalogueReplacedError()
     match extended & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return BusyError(f"the catalogue is busy for more than {BUSY_TIMEOUT_S:.0f} s.")

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping
 
 from base.errors import BusyError, CatalogueError, EvidenceError, NewerDataError, SurroundingsError
 from catalog.bring_forward import Follower
+from catalog.database import CatalogueReplacedError
 from ingest.intake_db import CATALOGUE, Condition, IntakeDb
 from ledger.layout import StoreLayout
 
+_TRIES = 3  # when another process makes the catalogue again at the same time
 RETRY_S = 30.0  # a catalogue that is locked is waited for 5 s each time, and sealing waits with it
 _BEARABLE = (BusyError, CatalogueError, NewerDataError, SurroundingsError)
 
@@ -45,11 +47,10 @@ class CatalogueFollower:
         """Project what was sealed since the last time. After trouble only every 30 s, unless ``at_once``."""
         if self.trouble is not None and not at_once and self._clock() < self._retry_at_s:
             return
-        was_open = self._follower is not None
         self.trouble = self._tried()
-        if was_open and isinstance(self.trouble, SurroundingsError):
-            # One that was replaced meanwhile refuses to be written: the new one is opened.
-            self.trouble = self._tried()
+        for _ in range(_TRIES - 1):
+            if isinstance(self.trouble, CatalogueReplacedError):  # the new one is opened
+                self.trouble = self._tried()
         self._note()
 
     def _tried(self) -> EvidenceError | None:

@@ -7,6 +7,7 @@ import threading
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 from store_of_footage import ORIGIN, FootageStore, content, footage_store
 
 from base.errors import CatalogueError, NewerDataError
+from catalog import bring_forward as bringing
 from catalog import database
 from catalog.bring_forward import CONSULTATIONS, Follower, bring_forward, bring_forward_unless_only
+from catalog.check import check_catalogue
+from catalog.cursor import Cursor
 from catalog.result_objects import derived_store, results_of
 from catalog.sqlite import Catalogue, CursorError
 from hashing.checkpoint import Checkpoint
@@ -145,6 +149,33 @@ def test_two_processes_that_come_by_at_once_project_each_entry_once(store: Foota
         thread.join()
     assert errors == []
     assert len(content(store.layout.catalogue)["item"]) == 4
+
+
+@pytest.mark.parametrize(("replaced", "gives_up"), [(1, False), (2, False), (3, True)])
+def test_a_catalogue_that_is_replaced_while_it_is_open_is_opened_again(
+    filled: FootageStore, monkeypatch: pytest.MonkeyPatch, replaced: int, gives_up: bool
+) -> None:
+    filled.refuse(filled.drop(), b"fifo", kind="fifo")
+    filled.seal()
+    real, calls = bringing.project, []
+
+    def project_late(*arguments: Any, **named: Any) -> Cursor:
+        calls.append(arguments)
+        if len(calls) <= replaced:
+            filled.layout.catalogue.with_name("copy").write_bytes(filled.layout.catalogue.read_bytes())
+            filled.layout.catalogue.with_name("copy").rename(filled.layout.catalogue)
+        return real(*arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bringing, "project", project_late)
+        if gives_up:
+            with pytest.raises(database.CatalogueReplacedError):
+                bring_forward(filled.layout)
+        else:
+            bring_forward(filled.layout)
+    assert len(calls) == min(replaced + 1, 3)
+    bring_forward(filled.layout)
+    assert check_catalogue(filled.layout) == []
 
 
 def test_searches_and_refusals_alone_do_not_move_the_catalogue(filled: FootageStore) -> None:

@@ -21,6 +21,7 @@ from catalog.cursor import Cursor
 from catalog.result_objects import derived_store
 from catalog.sqlite import Catalogue
 from ledger.layout import StoreLayout
+from ledger.machine import refuse_other_owner
 from ledger.reader import LogReader
 
 _JOURNAL = "-journal"
@@ -31,8 +32,10 @@ LOCK = "catalogue.lock"
 def rebuild(layout: StoreLayout) -> Cursor:
     """Make the catalogue again from the sealed log, and put it in the place of whatever was there.
 
-    Raises BusyError while another rebuild or check runs, or while somebody keeps the old catalogue locked.
+    Raises BusyError while another rebuild or check runs, or while somebody keeps the old catalogue locked, RefusedError
+    for whoever is not the owner of the store: the new file would be closed to the owner.
     """
+    refuse_other_owner(layout.root)
     with workbench(layout) as new_path:
         new = new_path()
         cursor = project_fresh(layout, new)

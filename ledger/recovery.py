@@ -31,7 +31,7 @@ from hashing.tiles import (
 from ledger import log_db
 from ledger.events.log import config_changed
 from ledger.layout import StoreLayout
-from ledger.machine import machine_binding, refuse_moved
+from ledger.machine import machine_binding, refuse_moved, refuse_other_owner
 from ledger.published import RolledBackError, check_published, log_key
 from ledger.record import Recorder, read_fact
 from ledger.seal import seal_lock, seal_locked
@@ -44,9 +44,11 @@ def start(layout: StoreLayout, *, accept_move: bool = False) -> Recorder:
     """Open a store for the recorder after everything that must be checked first, and finish what a crash left undone.
 
     Raises: NotFoundError for an incomplete store or missing key, RefusedError for a private directory that others can
-    read and for a store on another machine, LedgerError for anything that no crash can have caused.
+    read and for a store of another account or on another machine, LedgerError for anything that no crash can have
+    caused.
     """
     check_complete(layout)
+    refuse_other_owner(layout.root)
     for path in (layout.log_db, layout.openings_db):
         log_db.drop_cached_pages(path)
     recorder = Recorder.open(layout)

@@ -23,6 +23,7 @@ from hashing.tiles import TileRef, TileSubtrees, bundles_for, grow
 from ledger import log_db
 from ledger.entry import Entry, SubjectHead, parse_entry
 from ledger.keys.file import LOG_KEY, FileSigner, load_key
+from ledger.machine import is_owner
 from ledger.published import newest_checkpoint, publish_again
 from ledger.record import Recorder
 from ledger.tile_files import put_files, read_tile, remove_replaced_partials
@@ -66,7 +67,12 @@ def seal_locked(recorder: Recorder) -> Checkpoint:
 
 
 def try_seal(recorder: Recorder, *, wait_s: float = 0.2) -> Checkpoint | None:
-    """As `seal`, but return None when another process is sealing: it will cover our entries too."""
+    """As `seal`, but return None when another process is sealing: it will cover our entries too.
+
+    So does the owner of the store for whoever runs as somebody else, and makes no file that the owner could not change.
+    """
+    if not is_owner(recorder.layout.root):
+        return None
     try:
         return seal(recorder, wait_s=wait_s)
     except BusyError:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from base.clock import to_microseconds
+from base.clock import from_microseconds, to_microseconds
 from base.errors import UsageError
 from base.escape import shown
 from catalog.display import time_text
@@ -130,7 +130,9 @@ def _moment_us(text: str, *, closes: bool) -> int:
             return to_microseconds(day + timedelta(days=1) if closes else day)
         if _MOMENT.fullmatch(text):
             moment = datetime.fromisoformat(text)
-            return to_microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+            microseconds = to_microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+            from_microseconds(microseconds)  # an offset can lead out of the years that have a name
+            return microseconds
     except (ValueError, OverflowError):
         pass
     raise UsageError(f"{shown(text)} is not a time.", next_step=_TIME_HELP)

@@ -36,6 +36,8 @@ def test_times_are_understood(text: str, closes: bool, meant: str) -> None:
         "last night",
         "half ten",
         "2026-02-30",
+        "9999-12-31T23:59:59.999999-23:59",  # a moment of the year 10000
+        "0001-01-01T00:00+01:00",
         "22:00",
         "",
         "2026-11-23T25:00",

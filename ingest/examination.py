@@ -17,6 +17,7 @@ from base.errors import EvidenceError, SurroundingsError
 from base.escape import shown
 from base.version import VERSION
 from ingest.share import ShareReader
+from ledger.keys.file import LOG_KEY, RECORDER_KEY, load_key
 from ledger.layout import StoreLayout
 from ledger.log_db import check_private
 
@@ -150,6 +151,8 @@ def _space(layout: StoreLayout) -> Examined:
 def _modes(layout: StoreLayout) -> Examined:
     try:
         check_private(layout)
+        for name in (RECORDER_KEY, LOG_KEY):
+            load_key(layout.keys / name)
     except EvidenceError as error:
         return Examined(verdict="BAD", what="private files", found=str(error), advice=error.next_step)
     return Examined(verdict="OK", what="private files", found="closed to others")

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import click
 
-from base.errors import NotFoundError
+from base.errors import NotFoundError, RefusedError
 from base.escape import shown
 from commands.output import Mode, Output
 from ledger.layout import StoreLayout
@@ -34,10 +34,29 @@ class StoreNotFoundError(NotFoundError):
         )
 
 
+class StoreClosedError(RefusedError):
+    """The store belongs to another account, and this one may not enter it: not even a refusal can be recorded there."""
+
+    next_step = (
+        "Run it as the account that owns the store: `sudo -u strongroom strongroom ...`; docs/guide/operator.md has "
+        "the sudoers lines."
+    )
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"the store at {shown(str(path))} is closed to this account. Nothing was read or changed.")
+
+
 def find_store(path: Path) -> StoreLayout:
-    """Return the store at ``path``. Raises StoreNotFoundError; `init` writes the settings last, so they tell."""
+    """Return the store at ``path``. `init` writes the settings last, so they tell.
+
+    Raises StoreNotFoundError, StoreClosedError.
+    """
     layout = StoreLayout(path.absolute())
-    if not layout.settings.is_file():
+    try:
+        is_store = layout.settings.is_file()
+    except PermissionError as error:
+        raise StoreClosedError(path) from error
+    if not is_store:
         raise StoreNotFoundError(path)
     return layout
 
@@ -47,7 +66,7 @@ def store_option(command: Callable[..., R]) -> Callable[..., R]:
     return click.option(
         "--store",
         "layout",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=click.Path(path_type=Path, file_okay=False, readable=False),
         envvar=STORE_VARIABLE,
         default=DEFAULT_STORE,
         show_default=f"{STORE_VARIABLE}, else ./{DEFAULT_STORE}",

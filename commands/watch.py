@@ -20,14 +20,13 @@ from ledger.layout import StoreLayout
 if TYPE_CHECKING:
     from ingest.pipeline import Summary
 
+_ANY_PATH = click.Path(path_type=Path, readable=False)  # one that can't be read is a share that is unreachable
 _TONES = {"held": Tone.GOOD, "safe": Tone.GOOD, "problem": Tone.BAD}
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="Settle and take what is there, analyse it, and exit.")
-@click.option(
-    "--share", "shares", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="Watch DIR; repeatable."
-)
+@click.option("--share", "shares", multiple=True, metavar="DIR", type=_ANY_PATH, help="Watch DIR; repeatable.")
 @click.option("--accept-move", is_flag=True, help="The store was moved on purpose: record that, and go on.")
 @store_option
 @output_options("watch")
@@ -42,7 +41,7 @@ def watch(
     \b
     Exit status:
       0    stopped as told; nothing waits for a person
-      4    the store is open to others, or was moved
+      4    the store is open to others, belongs to another account, or was moved
       5    something was refused, is a problem, or did not settle (see `strongroom status`)
       7    another recorder holds this store
       8    a share is unreachable, or the disk of the store refuses
@@ -70,6 +69,11 @@ def watch(
             output.note("Watching", os.fsdecode(root))
         summary = watcher.run_once() if once else watcher.run()
     _show_summary(output, summary)
+    if stopped.signal:
+        output.note(
+            f"Stopped by {signal.Signals(stopped.signal).name}. What was told is sealed and stays so; the rest is "
+            "untouched in the shares. Start again to go on."
+        )
     ctx.exit(128 + stopped.signal if stopped.signal else _exit_code(summary))
 
 

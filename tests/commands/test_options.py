@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from nobody import as_nobody
 
-from commands.options import STORE_VARIABLE, StoreNotFoundError, output_options, store_option
+from commands.options import (
+    STORE_VARIABLE,
+    StoreClosedError,
+    StoreNotFoundError,
+    find_store,
+    output_options,
+    store_option,
+)
 from commands.output import Mode, Output
+from commands.watch import watch
 from ledger.layout import StoreLayout
 
 seen: dict[str, object] = {}
@@ -50,6 +62,35 @@ def test_the_flag_outranks_the_environment_which_outranks_the_default(
 def test_a_folder_without_settings_is_no_store(tmp_path: Path) -> None:
     with pytest.raises(StoreNotFoundError, match="no store at"):
         run("--store", str(tmp_path))
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that anybody may enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+def test_a_store_that_may_not_be_entered_is_refused_with_the_way_in(reachable: Path) -> None:
+    store = make_store(reachable / "store")
+    store.chmod(0o000)
+    try:
+        with as_nobody(), pytest.raises(StoreClosedError, match="closed to this account") as raised:
+            find_store(store)
+    finally:
+        store.chmod(0o700)
+    assert raised.value.exit_code == 4
+    assert "sudo -u" in raised.value.next_step
+
+
+def test_a_share_that_may_not_be_read_is_no_wrong_usage(reachable: Path) -> None:
+    """It is a share that is unreachable: exit 8, and tried again; see `ingest`."""
+    share = reachable / "share"
+    share.mkdir(mode=0o000)
+    with as_nobody():
+        parsed = watch.make_context("watch", ["--share", str(share)], resilient_parsing=True)
+    assert parsed.params["shares"] == (share,)
 
 
 @pytest.mark.parametrize(

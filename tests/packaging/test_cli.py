@@ -132,6 +132,9 @@ def test_the_service_ends_as_told(tmp_path: Path, number: signal.Signals, code: 
         _, talk = service.communicate(timeout=60)
     assert service.returncode == code
     assert b"Traceback" not in talk
+    sentence = talk.decode().splitlines()[-1]
+    assert sentence.startswith(f"Stopped by {number.name}.")
+    assert "Start again to go on" in sentence
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])  # whether the pipe breaks at the last flush, or at the first line

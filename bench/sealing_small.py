@@ -49,7 +49,7 @@ def main() -> int:
     with workplace(asked, needs_bytes=(2 * asked.pairs + 1) * count * FILE_BYTES * 3) as folder:
         share = folder / "share"
         footage(share / "card", count)
-        ratios = []
+        ratios: list[float] = []
         for ours_s, peer_s in pairs_of(
             lambda n: sealing_s(folder / f"run-{n}", share, count),
             lambda n: copying_s(share, folder / f"copy-{n}"),

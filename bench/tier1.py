@@ -30,7 +30,7 @@ def main() -> int:
     loops = asked.scaled(LOOPS)
     with workplace(asked) as folder:
         recording = generated(folder, loops)
-        ratios = []
+        ratios: list[float] = []
         for ours_s, peer_s in pairs_of(
             lambda _: our_cpu_s(recording, loops), lambda _: peer_cpu_s(recording), asked.pairs
         ):

@@ -153,6 +153,14 @@ class ShareWatch:
         if self.unreachable is None:
             self.next_scan_s = -math.inf
 
+    def put_last(self, drop: Drop) -> None:
+        """Let every other drop have its turn first: one file on which readers hang must not starve them.
+
+        KNOWN GAP: the other files of the same drop still wait for that file, and the share for each reader that hangs.
+        """
+        if self.drops.get(drop.row.name) is drop:
+            self.drops[drop.row.name] = self.drops.pop(drop.row.name)
+
     def put(self, drop: Drop, row: DropRow) -> None:
         """Change what is known of a drop, in memory and in the database."""
         drop.row = row

@@ -170,6 +170,8 @@ class Watcher:
         except ShareUnreachableError as error:
             share.set_unreachable(error, now_s)
             share.look_again(drop)
+            if error.cause != "waiting":
+                share.put_last(drop)
             return False
         except SurroundingsError as error:
             self._store_waits(error, now_s)

@@ -1,0 +1,59 @@
+"""A share in trouble: what can be taken from it is taken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from program import make_site
+
+from base.config import read_settings
+from ingest.share import ShareReader
+from ingest.share_facts import Copied, Found, NotCopied, ScanOutcome
+from ingest.share_process import ShareUnreachableError
+from ingest.share_watch import ShareWatch
+from ingest.watcher import Watcher
+from ledger.layout import StoreLayout
+
+PATIENCE_S = 20.0
+_look = ShareWatch._look
+
+
+def _sorted_look(share: ShareWatch) -> tuple[list[Found], ScanOutcome]:
+    found, outcome = _look(share)
+    return sorted(found, key=lambda entry: entry.path), outcome
+
+
+def test_a_drop_on_which_every_reader_hangs_does_not_starve_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make_site(tmp_path)
+    site.drop("bad", {"hangs": b"x"})
+    site.drop("good", {"a": b"a", "b": b"b"})
+    real = ShareReader.copy_batch
+    failed: list[Sequence[Found]] = []
+    told: list[Mapping[str, object]] = []
+
+    def copy_batch(self: ShareReader, found: Sequence[Found]) -> list[Copied | NotCopied]:
+        if found[0].drop_name == b"bad":
+            failed.append(found)
+            error = ShareUnreachableError("silent", cause="silent")
+            self._give_up(error)
+            raise error
+        return real(self, found)
+
+    def held() -> bool:
+        return any(line.get("name") == "good" and line.get("state") == "held" for line in told)
+
+    monkeypatch.setattr(ShareReader, "copy_batch", copy_batch)
+    # So that the drop that hangs comes first, whatever the order of the file system.
+    monkeypatch.setattr(ShareWatch, "_look", _sorted_look)
+    end_s = time.monotonic() + PATIENCE_S
+    layout = StoreLayout(site.store)
+    settings = read_settings(layout.settings)
+    with Watcher(layout, settings, tell=told.append, stop=lambda: held() or time.monotonic() > end_s) as watcher:
+        watcher.run()
+    assert failed, "the fault must have fired"
+    assert held()

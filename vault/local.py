@@ -25,6 +25,9 @@ ALGORITHM = "sha256"
 OBJECT_MODE = 0o444
 # From here on one syncfs is cheaper than a sync of each file: 5 ms against 75 ms for 500 files (docs/performance.md).
 SYNC_TOGETHER = 16
+# So many small files are asked of the disk before the first of them is hashed: 25 us a file of 10 kB against 120 when
+# each is waited for (docs/performance.md).
+READ_AHEAD = 64
 
 
 class LocalStore:
@@ -52,7 +55,7 @@ class LocalStore:
         with self._staged(staged, "taking files into the vault") as staging:
             self._sync_files(staged, staging)
             reach("vault.synced")
-            answers = [self._read_back(file, staging) for file in staged]
+            answers = self._read_all_back(staged, staging)
             good = []
             for file, answer in zip(staged, answers, strict=True):
                 if isinstance(answer, ReadBackMismatchError):
@@ -97,19 +100,25 @@ class LocalStore:
             fsio.sync_filesystem(staging)
             return
         for file in staged:
-            descriptor = os.open(file.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=staging)
-            try:
+            with _opened(file, staging) as descriptor:
                 fsio.sync(descriptor)
-            finally:
-                os.close(descriptor)
+
+    def _read_all_back(self, staged: Sequence[Staged], staging: int) -> list[Stored | ReadBackMismatchError]:
+        """Read every file back from the disk: out of memory first, then asked for again, then hashed."""
+        answers: list[Stored | ReadBackMismatchError] = []
+        for first in range(0, len(staged), READ_AHEAD):
+            group = staged[first : first + READ_AHEAD]
+            for file in group:
+                with _opened(file, staging) as descriptor:
+                    fsio.drop_cache(descriptor)
+                    if file.size_bytes <= fsio.CHUNK:  # of a larger one the disk is always ahead of the hashing
+                        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+            answers += [self._read_back(file, staging) for file in group]
+        return answers
 
     def _read_back(self, file: Staged, staging: int) -> Stored | ReadBackMismatchError:
-        descriptor = os.open(file.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=staging)
-        try:
-            fsio.drop_cache(descriptor)
+        with _opened(file, staging) as descriptor:
             found, size = hash_descriptor(descriptor)
-        finally:
-            os.close(descriptor)
         if found != file.sha256 or size != file.size_bytes:
             return ReadBackMismatchError(sent=file.sha256, found=found)
         method = "page-cache" if fsio.is_memory(self._staging) else "page-cache-dropped"
@@ -218,6 +227,15 @@ def hash_descriptor(descriptor: int) -> tuple[Digest, int]:
         sha256.update(view[:count])
         size += count
     return Digest(sha256.digest()), size
+
+
+@contextlib.contextmanager
+def _opened(file: Staged, staging: int) -> Iterator[int]:
+    descriptor = os.open(file.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=staging)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _new_staged(content: bytes) -> Staged:

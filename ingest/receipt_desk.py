@@ -23,13 +23,14 @@ from ingest.intake_db import IntakeDb, ReceiptRow
 from ingest.receipt_names import Part, State, receipt_names
 from ingest.receipts import ReceiptState, html, text
 from ingest.share import ShareReader
-from ingest.share_facts import Found, Hashed, Kind, Reason, ReceiptFile, ReceiptRefused
+from ingest.share_facts import Found, Hashed, Kind, Reason, ReceiptFile, ReceiptRefused, SmallFile
 from ledger.events.item import SourceStat
 from ledger.layout import StoreLayout
 from ledger.proofs import prove
 from ledger.reader import LogReader
 
 _MODE = 0o600
+_MOST_BYTES = 1 << 20  # of a receipt
 _Identity: TypeAlias = tuple[int, int]  # device and inode
 
 
@@ -166,13 +167,25 @@ class ReceiptDesk:
         return True
 
     def _take_away(self, row: ReceiptRow) -> None:
-        if row.file is None and self._is_there(row.temporary):
-            return  # half written, and a crash: what it holds now nobody can say, so it is neither removed nor taken
-        if row.file is not None:
-            removed = self._reader.remove_receipt(row.file, self._reader.new_temporary_name())
+        file = row.file or self._half_written(row)
+        if file is not None:
+            removed = self._reader.remove_receipt(file, self._reader.new_temporary_name())
             if isinstance(removed, ReceiptRefused):
                 return  # it stays, and stays ours: forgotten, it would be taken for footage
+        elif self._is_there(row.temporary):
+            return  # what it holds is not what we wrote: it is not removed, and not taken either
         self._forget(row)
+
+    def _half_written(self, row: ReceiptRow) -> ReceiptFile | None:
+        """Return what a crash left of a receipt while it was written, if it is the beginning of one that we kept."""
+        found = self._reader.read_small(row.temporary, _MOST_BYTES)
+        if not isinstance(found, SmallFile):
+            return None
+        sha256 = Digest.of(found.content)
+        kept = (path.read_bytes() for path in sorted((self._layout.receipts / row.drop_id).glob("*")))
+        if sha256 == row.sha256 or not found.content or any(each.startswith(found.content) for each in kept):
+            return ReceiptFile(name=row.temporary, stat=found.stat, sha256=sha256)
+        return None
 
     def _note(self, row: ReceiptRow) -> None:
         self._db.put_receipt(row)

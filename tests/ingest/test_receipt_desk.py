@@ -126,13 +126,32 @@ def test_a_crash_while_a_receipt_is_taken_away_leaves_nothing_that_is_taken_for_
     assert place.names() == ["card  X-PROBLEM  KEEP-THE-CARD.html", "card  X-PROBLEM  KEEP-THE-CARD.txt"]
 
 
-def test_what_is_half_written_when_its_writer_dies_is_neither_footage_nor_removed(place: Place) -> None:
+@pytest.mark.parametrize("length", [0, 5, None], ids=["empty", "begun", "whole"])
+def test_what_is_half_written_when_its_writer_dies_goes_with_the_next_receipt(
+    place: Place, monkeypatch: pytest.MonkeyPatch, length: int | None
+) -> None:
+    def dies(temporary: bytes, content: bytes) -> None:
+        (place.share / os.fsdecode(temporary)).write_bytes(content[:length])
+        raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place.reader, "write_receipt", dies)
+        with pytest.raises(Crash):
+            place.desk().tell(place.drop, None)
+    assert len(place.names()) == 1, "the fault must have fired"
+    desk = place.desk()
+    assert all(map(desk.is_ours, place.found()))
+    desk.tell(place.drop, None)
+    assert place.names() == COPYING
+
+
+def test_what_somebody_put_in_the_place_of_a_half_written_one_is_not_removed(place: Place) -> None:
     temporary = place.reader.new_temporary_name()
     row = ReceiptRow(
         root=os.fsencode(place.share), temporary=temporary, drop_id=place.drop.row.drop_id, sha256=NOTHING, file=None
     )
     place.db.put_receipt(row)
-    (place.share / os.fsdecode(temporary)).write_bytes(b"<!DOC")
+    (place.share / os.fsdecode(temporary)).write_bytes(b"somebody's")
     place.desk().tell(place.drop, None)
     assert place.names() == [os.fsdecode(temporary), *COPYING]
     assert all(map(place.desk().is_ours, place.found()))

@@ -22,7 +22,7 @@ def status(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
     Exit status:
       0  nothing waits for a person
       5  a drop is a problem, or not all in evidence yet
-      8  a share is unreachable, or the store waits for its disk
+      8  a share is unreachable, or the store waits for its disk or its `intake.db`
 
     \b
     Example:
@@ -73,6 +73,6 @@ def status(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
             for drop in now.drops
         ],
     )
-    if not now.drops:
+    if not now.drops and not now.troubles:
         output.text("No drop has been seen yet.")
     ctx.exit(8 if now.troubles else 5 if now.waiting else 0)

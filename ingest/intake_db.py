@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from base import fsio
-from base.errors import SurroundingsError
+from base.errors import NewerDataError, SurroundingsError
 from hashing.digest import Digest
 from ingest.share_facts import ReceiptFile
 from ledger.events.item import SourceStat
@@ -280,6 +280,9 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         connection.executescript(
             f"PRAGMA secure_delete = ON; BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
         )
+    elif version > _VERSION:
+        connection.close()
+        raise NewerDataError(f"{path.name} is of version {version}; this program knows {_VERSION}.")
     elif version != _VERSION:
         connection.close()
         raise sqlite3.DatabaseError(f"version {version}")

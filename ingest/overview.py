@@ -14,6 +14,12 @@ from ingest.intake_db import Condition, DropRow, FileRow, IntakeDb
 from ledger.layout import StoreLayout
 from ledger.reader import LogReader
 
+_LOST = Condition(
+    subject=b"",
+    code="waiting",
+    detail="intake.db is missing; the next `strongroom watch` finds every drop again, and records nothing twice",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropStatus:
@@ -101,6 +107,8 @@ def overview(layout: StoreLayout) -> Overview:
         recorded = log.recorded()
         last = log.entry(recorded - 1)
         not_analysed = log.count_not_analysed()
+        if not layout.intake_db.exists() and log.names_beginning("drop_"):
+            conditions = [_LOST]
     return Overview(
         drops=drops,
         conditions=conditions,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from base.errors import NewerDataError
 from hashing.digest import Digest
 from ingest.intake_db import DropRow, FileRow, IntakeDb, ReceiptRow
 from ingest.share_facts import ReceiptFile
@@ -43,3 +46,16 @@ def test_a_drop_of_several_largest_files_can_be_counted(tmp_path: Path) -> None:
     db.put_drop(drop)
     assert db.drops() == [drop]
     db.close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path, read_only: bool) -> None:
+    path = tmp_path / "intake.db"
+    IntakeDb.open(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with pytest.raises(NewerDataError, match="version 99"):
+        IntakeDb.open(path, read_only=read_only)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -277,6 +277,8 @@ def test_a_lost_intake_database_costs_a_second_reading_and_nothing_else(site: Si
     site.drop("card", {"a": b"a", "b": b"b"})
     site.watch_once()
     (site.store / "private" / "intake.db").unlink()
+    status = site.run("status")
+    assert (status.code, "intake.db is missing" in status.stdout) == (8, True)
     ended = site.watch_once()
     assert ended.code == 0, ended.stderr
     assert ended.lines[-1]["items_sealed"] == 0, "every arrival was found, and none recorded twice"

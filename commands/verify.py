@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from base.errors import Finding
+from base.errors import Finding, UsageError
+from base.escape import shown
 from commands.options import output_options, store_option
 from commands.output import Output, Tone, Word
 from ledger.layout import StoreLayout
@@ -32,6 +33,7 @@ def verify(ctx: click.Context, layout: StoreLayout, against: tuple[Path, ...], o
     \b
     Exit status:
       0   everything was checked and is good
+      2   a FILE is no checkpoint at all
       6   something could not be checked
       20  at least one sealed file differs from its record or is missing
       21  the log is damaged, rolled back or forked: stop, and call the custodian
@@ -44,8 +46,9 @@ def verify(ctx: click.Context, layout: StoreLayout, against: tuple[Path, ...], o
     from catalog.verification import verify_store
     from commands.progress import Progress
 
+    kept = [_kept_note(path) for path in against]
     with Progress("verifying") as progress:
-        result = verify_store(layout, against=[path.read_bytes() for path in against], progress=progress)
+        result = verify_store(layout, against=kept, progress=progress)
     if not output.for_people:
         output.document(result.as_json())
         ctx.exit(result.exit_code)
@@ -59,6 +62,22 @@ def verify(ctx: click.Context, layout: StoreLayout, against: tuple[Path, ...], o
     for sentence in result.not_checked:
         output.text(Word("NOT CHECKED", Tone.WAITING), sentence)
     ctx.exit(result.exit_code)
+
+
+def _kept_note(path: Path) -> bytes:
+    """Return the note kept in a file. Raises UsageError for a file that is none: that says nothing about the log."""
+    from hashing.note import MAX_NOTE_BYTES, NoteError, parse_note
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_NOTE_BYTES + 1)
+        parse_note(data)
+    except (OSError, NoteError) as error:
+        raise UsageError(
+            f"{shown(str(path))} is no checkpoint: {error}. Nothing was checked.",
+            next_step="Give a file that `strongroom checkpoint show` made, byte for byte.",
+        ) from error
+    return data
 
 
 def _told(finding: Finding) -> list[tuple[str, str]]:

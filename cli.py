@@ -75,6 +75,7 @@ def main() -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped by Ctrl-C before the end. What is recorded stays so; run the command again.", err=True)
         return 130
     except (BrokenPipeError, SystemExit):
         # Whoever read our output has gone: nothing is wrong here, and nothing more can be said. Without standalone mode

@@ -27,7 +27,7 @@ def init(directory: Path, origin: str | None, shares: tuple[str, ...], output: O
     \b
     Exit status:
       0  the store is made
-      2  a name or option can't be used
+      2  a name or option can't be used, or a share and the store overlap
       4  DIR is not empty
       8  DIR is on a network or FUSE file system, or can't be written
 
@@ -36,12 +36,14 @@ def init(directory: Path, origin: str | None, shares: tuple[str, ...], output: O
       strongroom init /srv/strongroom --share /srv/drops
     """
     from catalog.rebuild import rebuild
+    from ingest.share_roots import refuse_overlapping
     from ledger.actors import current_login
     from ledger.founding import default_origin, found_store
     from ledger.layout import StoreLayout
 
     layout = StoreLayout(directory.absolute())
     roots = tuple(os.fsencode(os.path.abspath(share)) for share in shares)
+    refuse_overlapping(layout.root, roots)
     founded = found_store(
         layout,
         origin=origin or default_origin(),

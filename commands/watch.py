@@ -54,6 +54,7 @@ def watch(
     Example:
       strongroom watch --once --share /srv/drops
     """
+    from ingest.share_roots import refuse_overlapping
     from ingest.watcher import Watcher
 
     settings = read_settings(layout.settings)
@@ -61,6 +62,7 @@ def watch(
         settings = replace(settings, shares=tuple(os.fsencode(os.path.abspath(share)) for share in shares))
     if not settings.shares:
         raise click.UsageError("no share to watch: name one with --share DIR, or in strongroom.toml.")
+    refuse_overlapping(layout.root, settings.shares)
     stopped = _StopRequest()
     with Watcher(
         layout, settings, tell=lambda line: _tell(output, line), stop=stopped.is_set, accept_move=accept_move

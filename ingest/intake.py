@@ -2,14 +2,17 @@
 
 Nothing is told to anybody before the last step: what is in `Taken` is in the vault, was read back from the disk, and
 stands in an entry that a signed checkpoint covers. A crash anywhere leaves the sources where they are; the same files
-are then taken again, and each arrival is recorded once.
+are then taken again, and each arrival is recorded once. While one batch goes its way, the next is already being copied
+into staging: that is all that is done ahead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
+from base.errors import EvidenceError
 from base.failpoints import reach
 from hashing.checkpoint import Checkpoint
 from hashing.digest import Digest
@@ -50,18 +53,47 @@ class Taken:
     checkpoint: Checkpoint
 
 
-def take_batch(
-    drop: str, batch: Sequence[Found], *, reader: ShareReader, vault: ObjectStore, recorder: Recorder
-) -> Taken:
-    """Take ``batch`` (settled entries of one drop) into evidence and return only when that is durable and sealed.
+def take_batches(
+    drop: str, batches: Sequence[Sequence[Found]], *, reader: ShareReader, vault: ObjectStore, recorder: Recorder
+) -> Generator[Taken]:
+    """Take ``batches`` (settled entries of one drop) into evidence; yield each only when it is durable and sealed.
 
-    Raises: ShareUnreachableError when the share fails, DiskError or SyncFailedError when the disk of the store does.
+    Close the iterator: a batch that is being copied then is thrown away. Raises: ShareUnreachableError when the share
+    fails, DiskError or SyncFailedError when the disk of the store does; what was copied before is sealed first.
     """
-    files = [found for found in batch if _readable(found)]
+    try:
+        trouble = _begin(reader, batches[0])
+        for batch, following in zip_longest(batches, batches[1:]):
+            if trouble is not None:
+                raise trouble
+            answers = reader.end_copy()
+            reach("intake.copied")
+            trouble = None if following is None else _begin(reader, following)
+            yield _take(drop, batch, answers, vault=vault, recorder=recorder)
+    finally:
+        reader.cancel_copy()
+
+
+def _begin(reader: ShareReader, batch: Sequence[Found]) -> EvidenceError | None:
+    """Let the reader copy ``batch``, and return what hinders it: the batch before has to be sealed all the same."""
+    try:
+        reader.begin_copy([found for found in batch if _readable(found)])
+    except EvidenceError as error:
+        return error
+    return None
+
+
+def _take(
+    drop: str,
+    batch: Sequence[Found],
+    answers: Sequence[Copied | NotCopied],
+    *,
+    vault: ObjectStore,
+    recorder: Recorder,
+) -> Taken:
+    """Bring what was copied of ``batch`` into the vault and the log, and return only when that is sealed."""
     refused = [_refused_unread(found) for found in batch if not _readable(found)]
-    answers = reader.copy_batch(files)
-    reach("intake.copied")
-    staged, not_copied = _split(answers, {found.path: found for found in files})
+    staged, not_copied = _split(answers, {found.path: found for found in batch})
     stored = vault.put_batch([_staged(copied) for _, copied in staged])
     reach("intake.stored")
     outcomes = [_outcome(found, copied, answer) for (found, copied), answer in zip(staged, stored, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from ingest.analysis import Analyst, Task
 from ingest.catalogue_follower import CatalogueFollower
 from ingest.completion import Completed, complete_drop
 from ingest.drops import Drop
-from ingest.intake import NotTaken, Sealed, Taken, take_batch
+from ingest.intake import NotTaken, Sealed, Taken, take_batches
 from ingest.intake_db import FileRow, IntakeDb
 from ingest.reception import receive_drop
 from ingest.settle import Settled, Waiting
@@ -25,6 +26,7 @@ from vault.local import LocalStore
 
 MOST_FILES = 500  # of one batch
 MOST_BYTES = 256 << 20  # of one batch, unless it is a single larger file
+MOST_BATCHES = 8  # of one drop, before others have their turn
 Line = Mapping[str, object]
 
 
@@ -71,14 +73,14 @@ class Pipeline:
         if drop.reconsider and not drop.todo:
             drop.reconsider = False
             share.put(drop, replace(drop.row, state="copying"))
-        batch = first_batch(drop.to_take(self.clock()))
+        batches = first_batches(drop.to_take(self.clock()))
         verdict = drop.settled(self.settings.settle_seconds)
-        if not self._is_told(share, drop, has_more=bool(batch)):
+        if not self._is_told(share, drop, has_more=bool(batches)):
             return True
         if isinstance(verdict, Waiting):
             return False
-        if batch:
-            self._take(share, drop, batch, verdict)
+        if batches:
+            self._take(share, drop, batches, verdict)
             return True
         if drop.row.state in ("received", "copying"):
             self._complete(share, drop, verdict)
@@ -95,14 +97,22 @@ class Pipeline:
             return False
         return True
 
-    def _take(self, share: ShareWatch, drop: Drop, batch: Sequence[Found], verdict: Settled) -> None:
+    def _take(self, share: ShareWatch, drop: Drop, batches: Sequence[Sequence[Found]], verdict: Settled) -> None:
         retried = not drop.todo
         if not drop.row.received:
             receive_drop(self.recorder, drop.row, rule=verdict.rule, depositor_uid=drop.depositor_uid)
             share.put(drop, replace(drop.row, received=True, settled_by=verdict.rule))
         if drop.row.state != "copying" and not retried:
             self._set_state(share, drop, "copying")
-        taken = take_batch(drop.row.drop_id, batch, reader=share.reader, vault=self.vault, recorder=self.recorder)
+        taking = take_batches(drop.row.drop_id, batches, reader=share.reader, vault=self.vault, recorder=self.recorder)
+        with contextlib.closing(taking):
+            for batch, taken in zip(batches, taking, strict=True):
+                self._deal(share, drop, batch, taken)
+                if retried and any(isinstance(outcome, Sealed) for outcome in taken.files):
+                    share.put(drop, replace(drop.row, state="copying"))
+
+    def _deal(self, share: ShareWatch, drop: Drop, batch: Sequence[Found], taken: Taken) -> None:
+        """Remember what became of a batch, and tell of it. The reader copies the next one: nothing is asked of it."""
         rows = [row for outcome in taken.files if (row := _row(outcome)) is not None]
         news = [outcome for outcome in taken.files if drop.is_news(_row(outcome))]
         if len(rows) < len(taken.files):  # some changed while they were read
@@ -110,8 +120,6 @@ class Pipeline:
         drop.deal(batch, rows, self.clock())
         self.db.put_files(drop.row.drop_id, rows)
         self._acknowledge(drop, taken, news)
-        if retried and any(isinstance(outcome, Sealed) for outcome in taken.files):
-            share.put(drop, replace(drop.row, state="copying"))
 
     def _acknowledge(self, drop: Drop, taken: Taken, news: Sequence[Sealed | NotTaken]) -> None:
         """Only now, after fsync, read-back and seal, is anybody told."""
@@ -188,6 +196,15 @@ class Pipeline:
                 "copies": 1 if tally.files_sealed else 0,
             }
         )
+
+
+def first_batches(entries: Sequence[Found]) -> list[list[Found]]:
+    """Return the first of ``entries`` as batches: as many as one drop may have before others have their turn."""
+    batches: list[list[Found]] = []
+    while entries and len(batches) < MOST_BATCHES:
+        batches.append(first_batch(entries))
+        entries = entries[len(batches[-1]) :]
+    return batches
 
 
 def first_batch(entries: Sequence[Found]) -> list[Found]:

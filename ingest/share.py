@@ -196,6 +196,13 @@ class ShareReader:
             raise
         return [batch.answers[entry.path] for entry in batch.found]
 
+    def cancel_copy(self) -> None:
+        """Throw away the batch that `begin_copy` began, if there is one; it costs the reader process."""
+        batch, self._batch = self._batch, None
+        if batch is not None:
+            self._abandon()
+            self._sweep([order.staging_name for order in batch.orders])
+
     def _batch_within_free_space(self, found: Sequence[Found]) -> _Batch:
         free = fsio.free_bytes(self._staging) - self._reserve_bytes
         batch = _Batch(found=found, orders=[], answers={})
@@ -298,10 +305,8 @@ class ShareReader:
 
     def close(self) -> None:
         """End the reader. What it had begun is thrown away."""
+        self.cancel_copy()
         self._abandon()
-        if self._batch is not None:
-            self._sweep([order.staging_name for order in self._batch.orders])
-            self._batch = None
         os.close(self._never_ready)
 
     def _ask(self, request: Request) -> Reply:

@@ -28,6 +28,9 @@ SYNC_TOGETHER = 16
 # So many small files are asked of the disk before the first of them is hashed: 25 us a file of 10 kB against 120 when
 # each is waited for (docs/performance.md).
 READ_AHEAD = 64
+# So much of a large file stays in memory behind the hashing. Memory that is used again at once costs a quarter of the
+# system time of fresh memory, and a master of gigabytes pushes nothing else out (docs/performance.md).
+KEPT_BYTES = 4 << 20
 
 
 class LocalStore:
@@ -218,14 +221,17 @@ class LocalStore:
 
 
 def hash_descriptor(descriptor: int) -> tuple[Digest, int]:
-    """Return the SHA-256 of everything from the descriptor's position to the end, and how many bytes that was."""
+    """Return the SHA-256 of a file that was just opened, and how many bytes it has. A large one leaves memory again."""
     sha256 = hashlib.sha256()
     # A small file needs no large buffer: clearing it would cost more than hashing the file.
     buffer = bytearray(min(fsio.CHUNK, max(os.fstat(descriptor).st_size + 1, 4096)))
-    view, size = memoryview(buffer), 0
+    view, size, dropped = memoryview(buffer), 0, 0
     while count := os.readv(descriptor, [buffer]):
         sha256.update(view[:count])
         size += count
+        if size - dropped >= KEPT_BYTES:
+            os.posix_fadvise(descriptor, dropped, size - dropped, os.POSIX_FADV_DONTNEED)
+            dropped = size
     return Digest(sha256.digest()), size
 
 

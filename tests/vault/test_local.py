@@ -19,7 +19,7 @@ from base.errors import SyncFailedError
 from base.fsio import DiskError
 from hashing.digest import Digest
 from vault import local
-from vault.local import SYNC_TOGETHER, LocalStore
+from vault.local import KEPT_BYTES, SYNC_TOGETHER, LocalStore
 from vault.store import ObjectChangedError, ReadBackMismatchError, Staged, Stored
 
 
@@ -198,6 +198,15 @@ def test_reading_back_really_comes_from_the_disk(subject: LocalSubject, monkeypa
     assert isinstance(answer, Stored)
     assert answer.read_back == "page-cache-dropped"
     assert seen[0] < before // 10
+
+
+def test_a_large_master_leaves_memory_again_while_it_is_read_back(subject: LocalSubject) -> None:
+    if fsio.is_memory(subject.root):
+        pytest.fail("the temporary directory is memory: run the tests with --basetemp on a real disk")
+    staged = subject.stage(os.urandom(4 * KEPT_BYTES))
+    (answer,) = subject.store.put_batch([staged])
+    assert isinstance(answer, Stored)
+    assert resident_pages(subject.store.path_of(answer.sha256)) * mmap.PAGESIZE < 2 * KEPT_BYTES
 
 
 def test_a_store_in_memory_does_not_claim_a_disk(subject: LocalSubject, monkeypatch: pytest.MonkeyPatch) -> None:

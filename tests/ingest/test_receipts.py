@@ -251,7 +251,10 @@ def test_the_same_state_gives_the_same_bytes_in_another_process() -> None:
     )
     written = {
         subprocess.run(
-            [sys.executable, "-P", "-c", program, *sys.path], capture_output=True, check=True, env={"PYTHONHASHSEED": seed}
+            [sys.executable, "-P", "-c", program, *sys.path],
+            capture_output=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("1", "2")
     }

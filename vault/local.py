@@ -43,8 +43,7 @@ class LocalStore:
 
     def path_of(self, digest: Digest) -> Path:
         """Return where the object of this digest is, or would be."""
-        name = digest.hex
-        return self._objects / name[:2] / name[2:4] / name
+        return self._objects / _name_below(digest)
 
     # ------------------------------------------------------------------------------------------------- taking in
 
@@ -103,42 +102,52 @@ class LocalStore:
             fsio.sync_filesystem(staging)
             return
         for file in staged:
-            with _opened(file, staging) as descriptor:
+            descriptor = _open(file, staging)
+            try:
                 fsio.sync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def _read_all_back(self, staged: Sequence[Staged], staging: int) -> list[Stored | ReadBackMismatchError]:
         """Read every file back from the disk: out of memory first, then asked for again, then hashed."""
+        method = "page-cache" if fsio.is_memory(self._staging) else "page-cache-dropped"
         answers: list[Stored | ReadBackMismatchError] = []
         for first in range(0, len(staged), READ_AHEAD):
             group = staged[first : first + READ_AHEAD]
-            for file in group:
-                with _opened(file, staging) as descriptor:
-                    fsio.drop_cache(descriptor)
-                    if file.size_bytes <= fsio.CHUNK:  # of a larger one the disk is always ahead of the hashing
-                        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
-            answers += [self._read_back(file, staging) for file in group]
+            descriptors: list[int] = []
+            try:
+                for file in group:
+                    descriptors.append(_open(file, staging))
+                    _ask_for(file, descriptors[-1])
+                answers += [_read_back(file, one, method) for file, one in zip(group, descriptors, strict=True)]
+            finally:
+                for one in descriptors:
+                    os.close(one)
         return answers
-
-    def _read_back(self, file: Staged, staging: int) -> Stored | ReadBackMismatchError:
-        with _opened(file, staging) as descriptor:
-            found, size = hash_descriptor(descriptor)
-        if found != file.sha256 or size != file.size_bytes:
-            return ReadBackMismatchError(sent=file.sha256, found=found)
-        method = "page-cache" if fsio.is_memory(self._staging) else "page-cache-dropped"
-        return Stored(sha256=found, size_bytes=size, read_back=method)
 
     def _name(self, staged: Sequence[Staged], staging: int) -> None:
         """Give staged files their final names, over whatever is there, and make the names durable."""
-        together = len(staged) >= SYNC_TOGETHER
+        if len(staged) >= SYNC_TOGETHER:
+            self._name_together(staged, staging)
+            return
         for file in staged:
             target = self.path_of(file.sha256)
-            (fsio.make_directories_unsynced if together else fsio.make_directories)(target.parent)
+            fsio.make_directories(target.parent)
             with fsio.directory(target.parent) as parent:
                 fsio.rename(file.name, target.name, source_fd=staging, target_fd=parent)
-                if not together:
-                    fsio.sync(parent)
-        if together:
-            fsio.sync_filesystem(staging)
+                fsio.sync(parent)
+
+    def _name_together(self, staged: Sequence[Staged], staging: int) -> None:
+        fsio.make_directories(self._objects)
+        with fsio.directory(self._objects) as objects:
+            for file in staged:
+                name = _name_below(file.sha256)
+                try:
+                    fsio.rename(file.name, name, source_fd=staging, target_fd=objects)
+                except FileNotFoundError:  # the first object of its directory
+                    fsio.make_directories_unsynced((self._objects / name).parent)
+                    fsio.rename(file.name, name, source_fd=staging, target_fd=objects)
+        fsio.sync_filesystem(staging)
 
     # --------------------------------------------------------------------------------------------------- reading
 
@@ -235,13 +244,28 @@ def hash_descriptor(descriptor: int) -> tuple[Digest, int]:
     return Digest(sha256.digest()), size
 
 
-@contextlib.contextmanager
-def _opened(file: Staged, staging: int) -> Iterator[int]:
-    descriptor = os.open(file.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=staging)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _name_below(digest: Digest) -> str:
+    """Return the name of an object, relative to the directory of its algorithm."""
+    name = digest.hex
+    return f"{name[:2]}/{name[2:4]}/{name}"
+
+
+def _open(file: Staged, staging: int) -> int:
+    return os.open(file.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=staging)
+
+
+def _ask_for(file: Staged, descriptor: int) -> None:
+    """Let a staged file leave memory, and ask it back from the disk."""
+    fsio.drop_cache(descriptor)
+    if file.size_bytes <= fsio.CHUNK:  # of a larger one the disk is always ahead of the hashing
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+
+
+def _read_back(file: Staged, descriptor: int, method: str) -> Stored | ReadBackMismatchError:
+    found, size = hash_descriptor(descriptor)
+    if found != file.sha256 or size != file.size_bytes:
+        return ReadBackMismatchError(sent=file.sha256, found=found)
+    return Stored(sha256=found, size_bytes=size, read_back=method)
 
 
 def _new_staged(content: bytes) -> Staged:

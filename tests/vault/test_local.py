@@ -140,8 +140,9 @@ def test_files_are_synced_then_read_back_then_named_then_the_directories_are_syn
 
     def note(name: str, function: object) -> object:
         def called(*arguments: object, **named: object) -> object:
-            steps.append(name)
-            return function(*arguments, **named)  # type: ignore[operator]
+            answer = function(*arguments, **named)  # type: ignore[operator]
+            steps.append(name)  # a rename that finds no directory yet is none
+            return answer
 
         return called
 

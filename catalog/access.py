@@ -7,7 +7,8 @@ goes into the log beside what was looked at. Auditors verify everything, but see
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+
+import msgspec
 
 from ledger.events.actor import ROLES
 
@@ -28,8 +29,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The answer: the role in which the person acts, or the rule by which it is refused."""
 
     role: str | None

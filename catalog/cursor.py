@@ -5,7 +5,7 @@ The last entry's digest ties the next one to it (`prev`), so a catalogue of anot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hashing.digest import Digest
 
@@ -14,8 +14,7 @@ APPLICATION_ID = 0x53524D43  # "SRMC": tells a catalogue from any other SQLite f
 BUSY_TIMEOUT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """The end of what is projected."""
 
     origin: str

@@ -6,8 +6,9 @@ Read with the standard library only. The members are those of docs/reference/jso
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from typing import Self
+
+import msgspec
 
 from base.errors import CatalogueError
 from catalog.display import Printed, cut, seconds, time_text
@@ -22,8 +23,7 @@ COLUMNS = """
 JOIN_DROP = 'LEFT JOIN "drop" ON "drop".drop_id = item.drop_id'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the catalogue about one master."""
 
     item_id: int

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from dataclasses import dataclass
+
+import msgspec
 
 from base.errors import NotFoundError
 from base.escape import shown
@@ -16,8 +17,7 @@ _MOST_NAMED = 5
 _AFTER_ALL = "~"  # sorts after every character of an identifier
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An item or a drop of the catalogue."""
 
     kind: str  # "item" or "drop"

@@ -11,8 +11,9 @@ import binascii
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+
+import msgspec
 
 from base.clock import from_microseconds, to_microseconds
 from base.errors import UsageError
@@ -31,8 +32,7 @@ _HEX = re.compile(r"[0-9a-f]{4,64}", re.ASCII)
 _TIME_HELP = "Write 2026-11-23, 2026-11-23T22:00 or 2026-11-23T22:00:00+01:00; without an offset it is UTC."
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A place in the order of the list: newest device time first, items without one last, then by identifier."""
 
     device_start_us: int | None
@@ -44,8 +44,7 @@ class Position:
         return base64.urlsafe_b64encode(text.encode("ascii")).decode("ascii").rstrip("=")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, kw_only=True):
     """One question to the catalogue."""
 
     words: tuple[str, ...] = ()

@@ -12,8 +12,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from base.escape import shown
 from catalog import database
@@ -28,8 +29,7 @@ FEW_MATCHES = 1000
 FIRST_BLOCK = 512  # items; each further block has four times as many
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Some items, where the next page begins, and how many items a time filter could not judge."""
 
     items: tuple[Item, ...]
@@ -37,14 +37,12 @@ class Page:
     without_time: int | None  # items that fit otherwise but have no device time; None: no time was asked for
 
 
-@dataclass(frozen=True, slots=True)
-class _Condition:
+class _Condition(msgspec.Struct, frozen=True):
     sql: str
     values: tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
+class _Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Where to begin, and what must hold of an item apart from its time."""
 
     tables: str

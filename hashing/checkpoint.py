@@ -7,7 +7,8 @@ do not cover them, so that a fact in one would look better attested than it is.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from base.errors import LedgerError
 from hashing.base64_text import Base64Error, decode, encode
@@ -30,8 +31,7 @@ class CheckpointError(LedgerError):
     """Not a checkpoint, or not one that this log signed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Which log, how many entries, and the root over all of them."""
 
     origin: str
@@ -51,8 +51,7 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{encode(self.root.raw)}\n"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cosignature:
+class Cosignature(msgspec.Struct, frozen=True, kw_only=True):
     """A witness's word: at ``timestamp`` this was the largest consistent checkpoint it had seen of this origin."""
 
     witness: str

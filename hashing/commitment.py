@@ -10,7 +10,8 @@ Source: custody log, section 4, "Commitments"; the digest construction is that o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from base.errors import LedgerError
 from hashing.base64_text import Base64Error, decode_url, encode_url
@@ -28,8 +29,7 @@ class OpeningError(LedgerError):
     """Not an opening, or one that could be read in more than one way."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """What an opening says: at this member of this event stood this value."""
 
     text: str  # as made; the commitment is its SHA-256

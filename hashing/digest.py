@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Self
+
+import msgspec
 
 from base.errors import UsageError
 
@@ -18,8 +19,7 @@ class DigestFormatError(UsageError):
     next_step = "A SHA-256 digest is 64 digits of 0-9 and a-f, as `sha256sum` prints it."
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(msgspec.Struct, frozen=True, order=True):
     """A SHA-256 digest of 32 bytes. ``str()`` gives lower-case hex."""
 
     raw: bytes

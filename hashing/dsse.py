@@ -11,8 +11,9 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from base.errors import LedgerError
 from hashing.base64_text import Base64Error, encode
@@ -35,16 +36,14 @@ class DsseError(LedgerError):
     """Not an envelope of the expected form, or not signed by those who must have signed it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """One signature of an envelope. The keyid is a hint of the writer and proves nothing; it may be empty."""
 
     keyid: str
     sig: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed envelope. Its signatures are checked by `verify_envelope` only."""
 
     payload_type: str

@@ -7,10 +7,10 @@ order (with such a key one signature can fit many messages). Signing is not here
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -86,16 +86,17 @@ def keyid(public: bytes) -> str:
     return sha256(spki(public)).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Ed25519Key:
+class Ed25519Key(msgspec.Struct, frozen=True):
     """A public key as `hashing.dsse.verify_envelope` wants it."""
 
     public: bytes
-    keyid: str = field(init=False)
 
     def __post_init__(self) -> None:
         load_public(self.public)
-        object.__setattr__(self, "keyid", keyid(self.public))
+
+    @property
+    def keyid(self) -> str:
+        return keyid(self.public)
 
     @property
     def spki(self) -> bytes:

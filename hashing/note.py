@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
 from typing import Protocol
+
+import msgspec
 
 from base.errors import LedgerError
 from hashing.base64_text import Base64Error, decode, encode
@@ -60,8 +61,7 @@ class NoteSigner(Protocol):
     def sign(self, message: bytes) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class NoteSignature:
+class NoteSignature(msgspec.Struct, frozen=True):
     """One signature line: who says to have signed, and the bytes behind the key ID."""
 
     name: str
@@ -73,16 +73,14 @@ class NoteSignature:
         return f"{_LINE_START}{self.name} {encode(self.key_id + self.signature)}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """A parsed note of which nothing is verified yet. The text ends with a newline."""
 
     text: str
     signatures: tuple[NoteSignature, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedNote:
+class VerifiedNote(msgspec.Struct, frozen=True):
     """A note that at least one known key signed; ``unverified`` are the lines of unknown keys."""
 
     text: str
@@ -90,8 +88,7 @@ class VerifiedNote:
     unverified: tuple[NoteSignature, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Verifier:
+class Verifier(msgspec.Struct, frozen=True):
     """A key that checks notes. ``str()`` gives its text form, the vkey."""
 
     name: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from base.errors import LedgerError
 from hashing.digest import Digest
@@ -26,16 +27,14 @@ class StatementError(LedgerError):
     """Not an in-toto statement, or one that could be read in two ways."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """One thing a statement is about. ``digest``: name of the algorithm -> digest, never empty."""
 
     name: str  # empty when the statement gives none
     digest: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed statement; the predicate is unread."""
 
     subjects: tuple[Subject, ...]

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from base.errors import LedgerError
 from hashing.merkle import HASH_BYTES, pair_up
@@ -48,8 +50,7 @@ class EntryTooLargeError(TileError):
         )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TileRef:
+class TileRef(msgspec.Struct, frozen=True, order=True):
     """One tile (``level`` 0 to 63) or one entry bundle (``level`` ENTRIES); ``width`` 256 means full."""
 
     level: int

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from hashing.commitment import parse_opening
 from hashing.strict_json import Json
@@ -21,16 +22,14 @@ _LOGIN_UID = Path("/proc/self/loginuid")
 _UNSET = 4294967295
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
+class Login(msgspec.Struct, frozen=True, kw_only=True):
     """A login user of this machine."""
 
     uid: int
     user: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """A registered person, with the roles granted so far."""
 
     actor: str

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import sqlite3
-from dataclasses import dataclass, field
+
+import msgspec
 
 from base.errors import LedgerError
 from hashing.commitment import parse_opening
@@ -24,8 +25,7 @@ from ledger.openings import bytes_of
 EVENT_BYTES = 16  # the first 128 bits of the HMAC
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """A file whose bytes are in the vault, to be recorded as a master unless this very arrival already is one."""
 
     drop: str
@@ -36,8 +36,7 @@ class Arrival:
     stat: SourceStat
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """Something in a drop that was not taken."""
 
     drop: str
@@ -47,8 +46,7 @@ class Refusal:
     stat: SourceStat | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
     """Everything of a drop that can be taken is sealed. The same statement is recorded once."""
 
     drop: str
@@ -80,16 +78,14 @@ def _derived(key: bytes, message: bytes) -> str:
     return f"event_{hmac.new(key, message, hashlib.sha256).digest()[:EVENT_BYTES].hex()}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Last:
+class _Last(msgspec.Struct, frozen=True):
     """The newest arrival of one path, and its generation."""
 
     generation: int
     sha256: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArrivalRow:
+class ArrivalRow(msgspec.Struct, frozen=True, kw_only=True):
     """What `openings.arrival` keeps of one arrival, beside the position of its entry."""
 
     drop: str
@@ -99,18 +95,17 @@ class ArrivalRow:
     sha256: bytes
 
 
-@dataclass(slots=True)
-class ArrivalIndex:
+class ArrivalIndex(msgspec.Struct):
     """Generations, duplicates and positions as they stand inside one record transaction.
 
     It reads what is committed and remembers what the transaction adds, so a batch sees its own arrivals.
     """
 
     connection: sqlite3.Connection
-    keys: dict[str, bytes] = field(default_factory=dict)
-    _last: dict[tuple[str, bytes], _Last] = field(default_factory=dict)
-    _positions: dict[str, int] = field(default_factory=dict)
-    _seen: dict[bytes, set[str]] = field(default_factory=dict)
+    keys: dict[str, bytes] = msgspec.field(default_factory=dict)
+    _last: dict[tuple[str, bytes], _Last] = msgspec.field(default_factory=dict)
+    _positions: dict[str, int] = msgspec.field(default_factory=dict)
+    _seen: dict[bytes, set[str]] = msgspec.field(default_factory=dict)
 
     def resolve(self, arrival: Arrival) -> tuple[Event, ArrivalRow]:
         """Return the event that records ``arrival``, and its row; the same event again for one that is recorded."""

@@ -7,9 +7,10 @@ envelope; everything that is hashed or compared is those bytes. Source: docs/ref
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableSequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+import msgspec
 
 from base.clock import format_time, parse_time
 from base.errors import EvidenceError, LedgerError
@@ -44,8 +45,7 @@ class RecorderSigner(Protocol):
     def sign(self, message: bytes) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Software:
+class Software(msgspec.Struct, frozen=True, kw_only=True):
     """The program that wrote an entry."""
 
     name: str
@@ -56,8 +56,7 @@ class Software:
         return {"name": self.name, "version": self.version, "build": self.build}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubjectHead:
+class SubjectHead(msgspec.Struct, frozen=True, kw_only=True):
     """Where the chain of one subject stands: how many entries of this log have it, and the last of them."""
 
     count: int
@@ -70,8 +69,7 @@ class SubjectHead:
 NO_HEAD = SubjectHead(count=0, entry=ZERO_DIGEST)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """Salt and value behind one commitment, as the text that is kept."""
 
     commitment: Digest
@@ -80,8 +78,7 @@ class Opening:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltEntry:
+class BuiltEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry ready to be written, with the openings that belong beside it."""
 
     seq: int
@@ -91,16 +88,14 @@ class BuiltEntry:
     openings: tuple[Opening, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chance:
+class Chance(msgspec.Struct, frozen=True, kw_only=True):
     """The only two uses of randomness in an entry, so that a test can fix them."""
 
     salt: Callable[[], bytes]  # 16 fresh bytes at each call
     shuffle: Callable[[MutableSequence[Json]], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where in the log, when, and by which program an entry is written."""
 
     log: str
@@ -174,8 +169,7 @@ def _opening(event: Event, member: str, value: Json, opening_class: OpeningClass
 # --------------------------------------------------------------------------------------------------------- reading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry as read from its very bytes, every member checked for form. Its signature is not checked here."""
 
     seq: int

@@ -5,12 +5,12 @@ Only names: nothing here touches the disk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class StoreLayout:
+
+class StoreLayout(msgspec.Struct, frozen=True):
     """The paths of one store."""
 
     root: Path

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from base.errors import LedgerError
 from hashing.base64_text import Base64Error, decode
@@ -25,8 +26,7 @@ class OpeningMismatchError(LedgerError):
     """An opening that does not belong to the commitment it is kept for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedEntry:
+class OpenedEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry with the values behind its commitments, as far as their openings are here."""
 
     entry: Entry

@@ -8,7 +8,8 @@ went on writing would sign a second history.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+
+import msgspec
 
 from base import fsio
 from base.errors import LedgerError
@@ -32,8 +33,7 @@ class ForkedError(LedgerError):
     """Two histories of one log exist."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     """The newest checkpoint of a log, and the note that is published for it."""
 
     checkpoint: Checkpoint

@@ -10,8 +10,9 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Self
+
+import msgspec
 
 from base.clock import format_time, now, parse_time, synchronisation
 from base.errors import LedgerError
@@ -34,8 +35,7 @@ Proposal = Event | Arrival | Refusal | Completion
 CHANCE = Chance(salt=lambda: secrets.token_bytes(16), shuffle=secrets.SystemRandom().shuffle)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one proposal: its entry, new or found."""
 
     seq: int
@@ -45,8 +45,7 @@ class Recorded:
     fresh: bool  # False: this very arrival or refusal had been recorded before
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(msgspec.Struct, frozen=True):
     """The end of the log inside a transaction."""
 
     seq: int  # of the last entry; -1 for an empty log

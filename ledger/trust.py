@@ -7,7 +7,8 @@ recorder keys. Enrolment and revocation by later entries come with their event t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from base.errors import LedgerError
 from hashing import ed25519
@@ -21,8 +22,7 @@ class UntrustedError(LedgerError):
     """A signature or key that does not belong to this log."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
     """The keys of one log, as its first entry names them."""
 
     origin: str

@@ -6,7 +6,9 @@ PURE. An event is checked against its type when it is built, so what reaches `le
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from hashing.digest import Digest
 from hashing.strict_json import Json
@@ -17,15 +19,14 @@ MAX_SUBJECTS = 100
 MAX_LISTED = 256  # commitments of one entry that stand in lists
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event of one type. ``values`` are what the commitments of the entry will hide; a value not given is null."""
 
     type: EventType
     subjects: Mapping[str, Digest]  # name -> digest of the file, of the registered name, or of the log's origin
-    facts: Mapping[str, Json] = field(default_factory=dict)
-    values: Mapping[str, Json] = field(default_factory=dict)
-    event: str = field(default_factory=new_event_id)
+    facts: Mapping[str, Json] = msgspec.field(default_factory=dict)
+    values: Mapping[str, Json] = msgspec.field(default_factory=dict)
+    event: str = msgspec.field(default_factory=new_event_id)
     drop: str | None = None
     role: str | None = None
 
@@ -35,7 +36,7 @@ class Event:
         for name in self.subjects:
             self._check_subject(name)
         facts = {**dict.fromkeys(("group", "part", "parts") if self.type.splits else ()), **self.facts}
-        object.__setattr__(self, "facts", facts)
+        msgspec.structs.force_setattr(self, "facts", facts)
         _check_members(self.type.name, "fact", set(facts), set(self.type.all_facts), exactly=True)
         for name, fact in self.type.all_facts.items():
             if not fact.accepts(facts[name]):

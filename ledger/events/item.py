@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hashing.digest import Digest
 from hashing.strict_json import Json
@@ -63,8 +63,7 @@ ITEM_REFUSED = EventType(
 TYPES = (MASTER_DEFINED, ITEM_REFUSED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceStat:
+class SourceStat(msgspec.Struct, frozen=True, kw_only=True):
     """What lstat or fstat said of a source. Nanoseconds are written as strings: they do not fit into 53 bits."""
 
     size_bytes: int

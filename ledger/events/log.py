@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from hashing.digest import Digest
 from hashing.strict_json import Json
@@ -77,8 +78,7 @@ CLOCK_ANOMALY = EventType(
 TYPES = (LOG_OPENED, CONFIG_CHANGED, SOFTWARE_UPDATED, CLOCK_ANOMALY)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecorderKey:
+class RecorderKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key that signs entries, as entry 0 names it."""
 
     algorithm: str  # "ed25519"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from base.errors import LedgerError
 from hashing.strict_json import Json
@@ -48,8 +49,7 @@ class Category(StrEnum):
     ADMINISTRATION = "administration"  # of the log itself: no personal data of a recording is processed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One open member: what it says, its JSON type, and the check that refuses everything else."""
 
     meaning: str
@@ -64,8 +64,7 @@ class Fact:
         return f"{self.json_type}: {' '.join(self.codes)}" if self.codes else self.json_type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """One committed member: what it says, its JSON type, its class, and whether it is a list of commitments."""
 
     meaning: str
@@ -74,15 +73,14 @@ class Committed:
     listed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventType:
+class EventType(msgspec.Struct, frozen=True, kw_only=True):
     """One event type of the custody log, complete: nothing else may be written under its name."""
 
     name: str
     meaning: str
     subjects: tuple[str, ...]  # the kinds that may be subjects; "log" stands alone
-    facts: Mapping[str, Fact] = field(default_factory=dict)
-    committed: Mapping[str, Committed] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = msgspec.field(default_factory=dict)
+    committed: Mapping[str, Committed] = msgspec.field(default_factory=dict)
     category: Category = Category.ADMINISTRATION
     correctable: bool = True
     splits: bool = False  # may become several entries: then facts carry group, part and parts

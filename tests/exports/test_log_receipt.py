@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from store_of_log import DROP_NAME, SHARE, arrive, found, receive, store_of_size
 
 from base.errors import LedgerError, NotFoundError, RefusedError
@@ -269,7 +270,7 @@ def test_a_log_that_signs_a_wrong_number_of_entries_is_found_out(tmp_path: Path)
     """Size 1,024 with the root of size 512: the path is the same, and ends one level below the root."""
     receipt, layout = receipt_in_log(tmp_path / "store", before=258, after=250)
     assert receipt.checkpoint.size == 512
-    wrong = replace(receipt.checkpoint, size=1024)
+    wrong = structs.replace(receipt.checkpoint, size=1024)
     note = sign_note(wrong.text(), [LogKey(load_key(layout.keys / LOG_KEY), wrong.origin)])
     for name in ("receipt.tlog-proof", "entry-0.tlog-proof"):
         proof = replace(parse_receipt(receipt.files[name]), checkpoint=note)

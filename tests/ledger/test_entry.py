@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from golden import ORIGIN, RECORDER_SIGNER, SOFTWARE, CountingChance, build_golden, golden_events
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from base.errors import LedgerError
 from hashing.digest import ZERO_DIGEST, Digest

@@ -6,12 +6,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from log_oracles import problems_of
+from msgspec.structs import replace
 from other_process import run_killed, start_python
 from store_of_log import ORIGIN, arrive, copied, receive
 

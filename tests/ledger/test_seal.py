@@ -6,12 +6,12 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from log_oracles import problems_of
+from msgspec.structs import replace
 from other_process import run_killed, run_python
 from store_of_log import ORIGIN, arrive, copied, receive
 
@@ -180,7 +180,7 @@ def another_entry(layout: StoreLayout, **change: object) -> BuiltEntry:
     event = config_changed(str(change.get("log", ORIGIN)), setting="batch_ms", before="1", after="2")
     return build_entry(
         event,
-        place=replace(place, **change),  # type: ignore[arg-type]
+        place=replace(place, **change),
         heads=heads,  # type: ignore[arg-type]
         signer=signer,  # type: ignore[arg-type]
         chance=CHANCE,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from golden import LOG_SIGNER, ORIGIN, RECORDER_SIGNER, build_golden, golden_events
+from msgspec.structs import replace
 
 from hashing.note import vkey
 from hashing.strict_json import Json

@@ -11,7 +11,7 @@ import base64
 import itertools
 import json
 from collections.abc import Mapping, MutableSequence
-from dataclasses import replace
+from msgspec.structs import replace
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import stat
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
 
 from base import fsio
 from base.errors import NotFoundError, RefusedError
-from hashing.digest import Digest
+from hashing import ed25519
 
 LOG_KEY = "log.pem"
 RECORDER_KEY = "recorder.pem"
 _MAX_KEY_BYTES = 10_000
+_PKCS8_PREFIX = bytes.fromhex("302e020100300506032b657004220420")  # RFC 8410: version 0, id-Ed25519, 32 bytes follow
+# As `create_key` writes it: 48 bytes of DER are one line without padding.
+_OUR_PEM = re.compile(rb"-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/]{64})\n-----END PRIVATE KEY-----\n")
 
 
 class KeyFileError(RefusedError):
@@ -33,9 +31,9 @@ class FileSigner:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self.public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        self.keyid = str(Digest.of(self.spki))
+        self.public = key.public_key().public_bytes_raw()
+        self.spki = ed25519.spki(self.public)
+        self.keyid = ed25519.keyid(self.public)
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte Ed25519 signature of ``message``."""
@@ -44,6 +42,8 @@ class FileSigner:
 
 def create_key(path: Path) -> FileSigner:
     """Make a new key and keep it under ``path``, durably, readable by its owner only."""
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat  # see `_any_key`
+
     key = Ed25519PrivateKey.generate()
     fsio.put_file(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
     return FileSigner(key)
@@ -67,10 +67,27 @@ def load_key(path: Path) -> FileSigner:
             f"the key {path.name} can be read by others (mode {mode:04o}): it may have been copied.",
             next_step=f"Run `chmod 600` on private/keys/{path.name}, and ask who has read it.",
         )
+    return FileSigner(_our_key(data) or _any_key(data, path.name))
+
+
+def _our_key(data: bytes) -> Ed25519PrivateKey | None:
+    """Return the key in ``data`` if it is spelled as `create_key` spells keys, else None."""
+    spelled = _OUR_PEM.fullmatch(data)
+    der = base64.b64decode(spelled[1]) if spelled else b""
+    if not der.startswith(_PKCS8_PREFIX):
+        return None
+    return Ed25519PrivateKey.from_private_bytes(der[len(_PKCS8_PREFIX) :])
+
+
+def _any_key(data: bytes, name: str) -> Ed25519PrivateKey:
+    """Return the key in ``data``, however another program spelled it. Raises KeyFileError."""
+    # Here, because it brings every other kind of key along: a tenth of the start of a short command.
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         key = load_pem_private_key(data, password=None)
     except (ValueError, TypeError) as error:
-        raise KeyFileError(f"{path.name} is not an unencrypted PKCS#8 key.") from error
+        raise KeyFileError(f"{name} is not an unencrypted PKCS#8 key.") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyFileError(f"{path.name} is not an Ed25519 key.")
-    return FileSigner(key)
+        raise KeyFileError(f"{name} is not an Ed25519 key.")
+    return key

@@ -15,11 +15,13 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_der_public_key,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from base.errors import NotFoundError
 from hashing import ed25519
 from hashing.digest import Digest
-from ledger.keys.file import FileSigner, KeyFileError, create_key, load_key
+from ledger.keys.file import FileSigner, KeyFileError, _any_key, _our_key, create_key, load_key
 from ledger.keys.signer import Signer
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -50,6 +52,27 @@ def test_a_key_is_never_made_over_another(tmp_path: Path) -> None:
         create_key(tmp_path / "log.pem")
     assert (tmp_path / "log.pem").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["log.pem"]
+
+
+def test_a_key_that_another_program_spelled_in_its_way_is_the_same_key(tmp_path: Path) -> None:
+    ours = pem(KEY)
+    for number, spelling in enumerate([ours.replace(b"\n", b"\r\n"), b"a comment\n" + ours, ours + b"\n"]):
+        assert load_key(written(tmp_path / f"{number}.pem", spelling)).public == FileSigner(KEY).public
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_the_short_way_reads_what_the_library_wrote_and_as_the_library_reads_it(seed: bytes) -> None:
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    read = _our_key(pem(key))
+    assert read is not None
+    assert read.private_bytes_raw() == seed == _any_key(pem(key), "log.pem").private_bytes_raw()
+
+
+@given(position=st.integers(0, 118), byte=st.integers(0, 255))
+def test_the_short_way_never_reads_what_the_library_reads_otherwise(position: int, byte: int) -> None:
+    spoiled = pem(KEY)[:position] + bytes([byte]) + pem(KEY)[position + 1 :]
+    if (read := _our_key(spoiled)) is not None:
+        assert read.private_bytes_raw() == _any_key(spoiled, "log.pem").private_bytes_raw()
 
 
 def test_a_signature_is_verified_by_the_strict_verifier_and_by_a_library() -> None:

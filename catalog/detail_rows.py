@@ -141,7 +141,8 @@ def _metadata(connection: sqlite3.Connection, analysis_id: int | None) -> tuple[
 
 def _keyframes(connection: sqlite3.Connection, analysis_id: int | None) -> tuple[Keyframe, ...]:
     rows = connection.execute(
-        "SELECT number, time_us, pts, time_base, frame, reason, sha256, width, height, coalesce(rotation, 0) "
+        "SELECT number, time_us, pts, time_base, frame, reason, sha256, width, height, coalesce(rotation, 0), "
+        "luma_difference "
         "FROM keyframe WHERE analysis_id = ? ORDER BY number",
         (analysis_id,),
     ).fetchall()
@@ -157,8 +158,9 @@ def _keyframes(connection: sqlite3.Connection, analysis_id: int | None) -> tuple
             width=width,
             height=height,
             rotation=rotation,
+            luma_difference=luma_difference,
         )
-        for number, time_us, pts, time_base, frame, reason, sha256, width, height, rotation in rows
+        for number, time_us, pts, time_base, frame, reason, sha256, width, height, rotation, luma_difference in rows
     )
 
 

@@ -28,6 +28,7 @@ class Keyframe:
     width: int | None
     height: int | None
     rotation: int  # clockwise degrees still to be applied for showing
+    luma_difference: str | None = None  # mean change from the intra frame before, 0 to 255, a decimal number
 
     def as_json(self) -> dict[str, Printed]:
         return {
@@ -40,6 +41,7 @@ class Keyframe:
             "sha256": str(self.sha256),
             "width": self.width,
             "height": self.height,
+            "luma_difference": self.luma_difference,
         }
 
 

@@ -8,7 +8,9 @@ from ledger.events.actor import actor_registered, role_granted
 from ledger.identifiers import new_identifier
 from ledger.layout import StoreLayout
 from ledger.record import Recorder
-from ledger.seal import seal
+from ledger.seal import try_seal
+
+_SEAL_WAIT_S = 30.0
 
 
 def grant_role(layout: StoreLayout, login: Login, role: str) -> Actor:
@@ -26,5 +28,5 @@ def grant_role(layout: StoreLayout, login: Login, role: str) -> Actor:
             recorder.record([actor_registered(actor, uid=login.uid, user=user, roles=[role], by=by, role=acting)])
         elif role not in known.roles:
             recorder.record([role_granted(known.actor, roles=[role], by=by, role=acting)])
-        seal(recorder)
+        try_seal(recorder, wait_s=_SEAL_WAIT_S)
     return actors(layout)[login.uid]

@@ -39,7 +39,7 @@ def sheet(ctx: click.Context, identifiers: tuple[str, ...], path: Path, layout: 
     Exit status:
       0   the file is written
       3   no such item or drop, or more than one
-      4   you are not registered here, or have no role that allows it (recorded); or FILE exists
+      4   you are not registered here, or have no role that allows it (recorded); or FILE exists or is in the store
       20  written, but pictures are missing from the store or changed: run `strongroom verify`
       22  the catalogue is missing or damaged: `strongroom catalog rebuild`
 
@@ -50,7 +50,7 @@ def sheet(ctx: click.Context, identifiers: tuple[str, ...], path: Path, layout: 
     from exports.contact_sheet import refuse_existing
 
     output.question(f"contact sheet of {', '.join(identifiers)}")
-    refuse_existing(path)
+    refuse_existing(path, layout)
     made = _consult(layout, identifiers, path)
     if output.for_people:
         output.text(Word("OK", Tone.GOOD), f"{made.pictures} pictures in {path} ({len(made.page):,} bytes)")

@@ -17,6 +17,7 @@ _PICTURES = (
     Column("at", right=True),
     Column("frame", right=True),
     Column("reason"),
+    Column("change", right=True),  # mean luma difference from the intra frame before, 0 to 255
     Column("sha256", whole=True),
 )
 
@@ -131,7 +132,14 @@ def _show_pictures(output: Output, details: ItemDetails) -> None:
         output.table(
             _PICTURES,
             [
-                (picture.number, length_text(picture.time_us), picture.frame, picture.reason, str(picture.sha256))
+                (
+                    picture.number,
+                    length_text(picture.time_us),
+                    picture.frame,
+                    picture.reason,
+                    picture.luma_difference,
+                    str(picture.sha256),
+                )
                 for picture in details.keyframes
             ],
         )

@@ -27,12 +27,20 @@ _TONES = {"held": Tone.GOOD, "safe": Tone.GOOD, "problem": Tone.BAD}
 @click.command()
 @click.option("--once", is_flag=True, help="Settle and take what is there, analyse it, and exit.")
 @click.option("--share", "shares", multiple=True, metavar="DIR", type=_ANY_PATH, help="Watch DIR; repeatable.")
+@click.option("--no-analysis", is_flag=True, help="Only seal; `strongroom analyse` or a later run looks at the items.")
 @click.option("--accept-move", is_flag=True, help="The store was moved on purpose: record that, and go on.")
 @store_option
 @output_options("watch")
 @click.pass_context
 def watch(
-    ctx: click.Context, layout: StoreLayout, shares: tuple[Path, ...], output: Output, *, once: bool, accept_move: bool
+    ctx: click.Context,
+    layout: StoreLayout,
+    shares: tuple[Path, ...],
+    output: Output,
+    *,
+    once: bool,
+    accept_move: bool,
+    no_analysis: bool,
 ) -> None:
     """Take footage from the shares into evidence, until told to stop.
 
@@ -65,7 +73,12 @@ def watch(
     refuse_overlapping(layout.root, settings.shares)
     stopped = _StopRequest()
     with Watcher(
-        layout, settings, tell=lambda line: _tell(output, line), stop=stopped.is_set, accept_move=accept_move
+        layout,
+        settings,
+        tell=lambda line: _tell(output, line),
+        stop=stopped.is_set,
+        accept_move=accept_move,
+        analyse=not no_analysis,
     ) as watcher:
         for root in settings.shares:
             output.note("Watching", os.fsdecode(root))

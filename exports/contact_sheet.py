@@ -21,6 +21,7 @@ from base.escape import shown
 from catalog.details import ItemDetails, Keyframe
 from catalog.display import time_text
 from hashing.digest import Digest
+from ledger.layout import StoreLayout
 from vault.local import LocalStore
 
 TEMPLATE = "contact_sheet.html.jinja"
@@ -76,8 +77,13 @@ class Made:
 ReadPicture = Callable[[Digest], bytes]
 
 
-def refuse_existing(path: Path) -> None:
-    """Raise SheetExistsError or UsageError unless a new file can be made at ``path``."""
+def refuse_existing(path: Path, layout: StoreLayout) -> None:
+    """Raise RefusedError, SheetExistsError or UsageError unless a new file can be made there, outside the store."""
+    if path.resolve().is_relative_to(layout.root.resolve()):
+        raise RefusedError(
+            f"{shown(str(path))} lies in the store, where only the recorder writes.",
+            next_step="Name a file outside the store.",
+        )
     if path.exists() or path.is_symlink():
         raise SheetExistsError(path)
     if not path.absolute().parent.is_dir():

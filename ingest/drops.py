@@ -39,6 +39,8 @@ class Drop:
     retry_at_s: float = 0.0
     depositor_uid: int | None = None
     told: bool = False  # whether a receipt for its state was written in this run
+    identity: tuple[int, int] | None = None  # device and inode of the top-level entry
+    renamed: bool = False  # it left its name, and stands in the share under another one
     reconsider: bool = False  # what made it a problem may have passed: complete it again
     stale: bool = True  # not looked at yet, or a file changed while it was read: nothing is decided before a look
 
@@ -51,7 +53,9 @@ class Drop:
         self.observation.observe(entries.values(), now_s)
         self.present = entries
         self.depositor_uid = next((entry.uid for entry in found if not entry.path_in_drop), None)
-        self._resolve(entry for entry in found if _is_plain_directory(entry))
+        self._resolve(entry.path_in_drop for entry in found if _is_plain_directory(entry))
+        self._resolve(path for path, row in list(self.dealt.items()) if path not in entries and _held_nothing(row))
+        self.identity = next((_identity(entry) for entry in found if not entry.path_in_drop), None)
         self.todo = [entry for _, entry in sorted(entries.items()) if not self._is_dealt_with(entry)]
         self.passing = [entry for entry in entries.values() if self._may_pass(entry)]
         self.stale = False
@@ -72,10 +76,10 @@ class Drop:
         dealt = self.dealt.get(entry.path_in_drop)
         return dealt is not None and dealt.outcome == "refused" and dealt.reason in PASSING
 
-    def _resolve(self, directories: Iterable[Found]) -> None:
-        """Forget the refusal of a directory that can be listed now: what lies in it is dealt with by itself."""
-        for directory in directories:
-            if self.dealt.pop(directory.path_in_drop, None) is not None and self.row.state == "problem":
+    def _resolve(self, paths: Iterable[bytes]) -> None:
+        """Forget refusals whose cause is gone: a directory that can be listed now, a link that somebody took away."""
+        for path in paths:
+            if self.dealt.pop(path, None) is not None and self.row.state == "problem":
                 self.reconsider = True
 
     @property
@@ -113,6 +117,15 @@ class Drop:
             bytes_sealed=sum(sizes),
             refused=tuple(sorted((row.path, row.reason or "") for row in refused)),
         )
+
+
+def _identity(entry: Found) -> tuple[int, int] | None:
+    return None if entry.stat is None else (entry.stat.device, entry.stat.inode)
+
+
+def _held_nothing(row: FileRow) -> bool:
+    """Whether what was refused had no bytes of its own; whatever else vanished may exist only on the card."""
+    return row.outcome == "refused" and row.reason == Reason.NOT_A_FILE.value
 
 
 def _is_plain_directory(entry: Found) -> bool:

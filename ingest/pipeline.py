@@ -25,7 +25,7 @@ from ledger.record import Recorder
 from vault.local import LocalStore
 
 MOST_FILES = 500  # of one batch
-MOST_BYTES = 256 << 20  # of one batch, unless it is a single larger file
+BYTES_IN_A_MS = 1 << 20  # what a local disk takes in a millisecond: so `batch_ms` bounds a batch by its size
 MOST_BATCHES = 8  # of one drop, before others have their turn
 Line = Mapping[str, object]
 
@@ -73,7 +73,7 @@ class Pipeline:
         if drop.reconsider and not drop.todo:
             drop.reconsider = False
             share.put(drop, replace(drop.row, state="copying"))
-        batches = first_batches(drop.to_take(self.clock()))
+        batches = first_batches(drop.to_take(self.clock()), most_bytes=self.settings.batch_ms * BYTES_IN_A_MS)
         verdict = drop.settled(self.settings.settle_seconds)
         if not self._is_told(share, drop, has_more=bool(batches)):
             return True
@@ -156,7 +156,9 @@ class Pipeline:
 
     def let_go(self, share: ShareWatch, drop: Drop) -> bool:
         """A drop has left the share: whoever took it away before it was sealed must be told."""
-        if drop.row.state in ("received", "copying"):
+        if drop.renamed and not drop.row.received:
+            share.desk.withdraw(drop)  # nothing of it was taken: it goes on under its new name
+        elif drop.row.state in ("received", "copying"):
             completed = None
             if drop.row.received:
                 completed = complete_drop(drop, recorder=self.recorder, vault=self.vault, vanished=True)
@@ -198,22 +200,22 @@ class Pipeline:
         )
 
 
-def first_batches(entries: Sequence[Found]) -> list[list[Found]]:
+def first_batches(entries: Sequence[Found], *, most_bytes: int) -> list[list[Found]]:
     """Return the first of ``entries`` as batches: as many as one drop may have before others have their turn."""
     batches: list[list[Found]] = []
     while entries and len(batches) < MOST_BATCHES:
-        batches.append(first_batch(entries))
+        batches.append(first_batch(entries, most_bytes=most_bytes))
         entries = entries[len(batches[-1]) :]
     return batches
 
 
-def first_batch(entries: Sequence[Found]) -> list[Found]:
+def first_batch(entries: Sequence[Found], *, most_bytes: int) -> list[Found]:
     """Return the first of ``entries`` that make one batch: some hundred small files, or one large one."""
     batch: list[Found] = []
     size = 0
     for entry in entries[:MOST_FILES]:
         size += 0 if entry.stat is None else entry.stat.size_bytes
-        if batch and size > MOST_BYTES:
+        if batch and size > most_bytes:
             break
         batch.append(entry)
     return batch

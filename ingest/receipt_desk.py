@@ -20,7 +20,7 @@ from hashing.words import spoken_form
 from ingest.completion import Completed
 from ingest.drops import Drop
 from ingest.intake_db import IntakeDb, ReceiptRow
-from ingest.receipt_names import Part, State, receipt_names
+from ingest.receipt_names import Part, State, names_a_receipt, receipt_names
 from ingest.receipts import ReceiptState, html, text
 from ingest.share import ShareReader
 from ingest.share_facts import Found, Hashed, Kind, Reason, ReceiptFile, ReceiptRefused, SmallFile
@@ -42,6 +42,7 @@ class ReceiptDesk:
         self._reader = reader
         self._db = db
         self._layout = layout
+        self.is_refused = False  # whether the share let the last receipt not be written
         self._rows: dict[bytes, ReceiptRow] = {}  # by temporary name, which each has to itself
         self._by_identity: dict[_Identity, dict[bytes, ReceiptRow]] = {}  # the same: there are more and more receipts
         for row in db.receipts():
@@ -120,12 +121,20 @@ class ReceiptDesk:
         wanted = {Digest.of(content) for content in files.values()}
         if kept and all(map(_is_named, older)) and {row.sha256 for row in older} == wanted:
             return  # these very receipts lie in the share already
+        if names_a_receipt(drop.row.name):
+            return  # sealed like all else; but two recorders on one share must not write receipts of receipts for ever
         for part, content in files.items():
-            if not self._write(drop.row.drop_id, _names(state, part), content):
+            self.is_refused = not self._write(drop.row.drop_id, _names(state, part), content)
+            if self.is_refused:
                 return  # the share can't be written: the receipts stand in the store
         for row in older:
             if row.temporary in self._rows:
                 self._take_away(row)
+
+    def withdraw(self, drop: Drop) -> None:
+        """Take away the receipts of a drop of which nothing was taken, and which has another name now."""
+        for row in [row for row in self._rows.values() if row.drop_id == drop.row.drop_id]:
+            self._take_away(row)
 
     def _contents(self, state: ReceiptState, completed: Completed | None) -> dict[Part, bytes]:
         """Return the files of one receipt by their extension."""

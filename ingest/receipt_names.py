@@ -47,6 +47,13 @@ def receipt_names(
         yield f"{stem} ({number}).{part}".encode()
 
 
+def names_a_receipt(name: bytes) -> bool:
+    """Whether a file is called as receipts are called: by us, by another recorder on the same share, or by a forger."""
+    text = name.decode("utf-8", "surrogateescape")
+    answers = ("  1-COPYING  DO-NOT-WIPE", "  2-HELD  DO-NOT-WIPE", "  3-SAFE-TO-WIPE  ", "  X-PROBLEM  KEEP-THE-CARD")
+    return any(answer in text for answer in answers) and text.endswith(tuple(f".{part}" for part in Part))
+
+
 def legal_name(drop_name: bytes, *, drop_id: str | None) -> str:
     """Return the name of a drop as it begins the name of a receipt: escaped like ``%0A``, cut when it is long.
 

@@ -112,8 +112,11 @@ class ShareWatch:
                 by_name.setdefault(entry.drop_name, []).append(entry)
         for name, entries in by_name.items():
             self._drop_named(name).observe(entries, now_s)
-        for name in [name for name in self.drops if name not in by_name]:
-            self.left.append(self.drops.pop(name))
+        gone = [self.drops.pop(name) for name in list(self.drops) if name not in by_name]
+        here = {drop.identity for drop in self.drops.values()}
+        for drop in gone:
+            drop.renamed = drop.identity is not None and drop.identity in here
+        self.left += gone
         self.next_scan_s = now_s + self._interval(now_s)
 
     def _drop_named(self, name: bytes) -> Drop:
@@ -139,7 +142,8 @@ class ShareWatch:
 
     def _set_reachable(self) -> None:
         self.unreachable = None
-        self._say(Condition(subject=self.root, code="watched", detail=self._watched_by))
+        receipts = "; it can't be written: receipts stand in the store" if self.desk.is_refused else ""
+        self._say(Condition(subject=self.root, code="watched", detail=f"{self._watched_by}{receipts}"))
 
     def _say(self, condition: Condition) -> None:
         """Let `status` know how the share is, whenever that is news."""

@@ -49,12 +49,14 @@ class Watcher:
         tell: Callable[[Line], None],
         stop: Callable[[], bool] = lambda: False,
         accept_move: bool = False,
+        analyse: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._layout = layout
         self._settings = settings
         self._tell, self._stop, self._clock = tell, stop, clock
         self._accept_move = accept_move
+        self._analyses = analyse
         self._summary = Summary()
         self._retry_store_at_s = 0.0
         self._store_error: SurroundingsError | None = None
@@ -141,7 +143,10 @@ class Watcher:
         return overdue or not open_drops
 
     def _analysis_rests(self) -> bool:
-        return not self._analyst.open_tasks or self._analyst.waiting_for is not None
+        return not self._has_analysis_to_do() or self._analyst.waiting_for is not None
+
+    def _has_analysis_to_do(self) -> bool:
+        return self._analyses and self._analyst.open_tasks > 0
 
     def _turn(self) -> bool:
         """Do one round of everything that can be done now; return whether anything was."""
@@ -196,12 +201,12 @@ class Watcher:
         """Wait for a bell, a share that is due, or the analysis; never longer than a second, to hear a stop."""
         now_s = self._clock()
         due = min([share.next_scan_s for share in self._shares], default=now_s + 1.0)
-        timeout = min(max(due - now_s, 0.01), 0.05 if self._analyst.open_tasks else 1.0)
+        timeout = min(max(due - now_s, 0.01), 0.05 if self._has_analysis_to_do() else 1.0)
         select.select([share.reader.fileno() for share in self._shares], [], [], timeout)
 
     def _analyse_guarded(self, *, idle: bool) -> None:
         """Let analysis have its turn; a disk that refuses its results makes it wait, and costs none of them."""
-        if self._clock() < self._retry_store_at_s:
+        if not self._analyses or self._clock() < self._retry_store_at_s:
             return
         try:
             self._analyse(idle=idle)

@@ -23,7 +23,7 @@ from hashing.tiles import TileRef, TileSubtrees, bundles_for, grow
 from ledger import log_db
 from ledger.entry import Entry, SubjectHead, parse_entry
 from ledger.keys.file import LOG_KEY, FileSigner, load_key
-from ledger.machine import is_owner
+from ledger.machine import is_owner, refuse_other_owner
 from ledger.published import newest_checkpoint, publish_again
 from ledger.record import Recorder
 from ledger.tile_files import put_files, read_tile, remove_replaced_partials
@@ -52,6 +52,7 @@ def seal(recorder: Recorder, *, wait_s: float = 30.0) -> Checkpoint:
     Raises BusyError when another process is sealing for longer than ``wait_s``; SyncFailedError, SurroundingsError
     when the disk refuses; LedgerError when what another process recorded is not in order.
     """
+    refuse_other_owner(recorder.layout.root)  # or tiles would be made that the owner could not change
     with seal_lock(recorder, wait_s), fsio.declared_errors("sealing the log"):
         return seal_locked(recorder)
 

@@ -124,6 +124,7 @@ CREATE TABLE keyframe (
     width       INTEGER,                                  -- pixels of the picture
     height      INTEGER,                                  -- pixels of the picture
     rotation    INTEGER,                                  -- clockwise degrees still to be applied for showing
+    luma_difference TEXT,                                 -- mean change from the intra frame before, 0 to 255, decimal
     PRIMARY KEY (analysis_id, number)
 ) STRICT, WITHOUT ROWID;
 

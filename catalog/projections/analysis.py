@@ -153,6 +153,7 @@ def _pictures(analysis_id: int, document: Mapping[str, Json]) -> Iterator[RowCha
             optional_integer(picture.get("width")),
             optional_integer(picture.get("height")),
             optional_integer(picture.get("rotation")),
+            optional_text(picture.get("luma_difference")),
         )
         yield RowChange(KEYFRAME, values)
 

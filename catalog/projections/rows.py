@@ -110,6 +110,7 @@ KEYFRAME = _add(
     "keyframe",
     *("analysis_id", "number", "sha256", "time_us", "pts", "time_base", "frame", "reason", "width", "height"),
     "rotation",
+    "luma_difference",
 )
 ACTIVITY = _add("activity", "analysis_id", "number", "start_us", "end_us", "peak")
 FINDING = _add("finding", "analysis_id", "number", "code", "start_us", "end_us")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from hashing.digest import Digest
 from hashing.strict_json import Json
@@ -51,7 +52,8 @@ DROP_COMPLETED = EventType(
     committed={
         "manifest": Committed(
             meaning="every item of the drop with digest and size; no paths",
-            json_type="list of objects {item, sha256, size_bytes}",
+            json_type="list of objects {item, sha256, size_bytes}; above 200,000 items {items, sha256}: how many, and "
+            "the digest of the lines `<item> <sha256> <size_bytes>\\n` in the order of the items' paths",
             opening_class=OpeningClass.INTERNAL,
         )
     },
@@ -62,8 +64,7 @@ DROP_COMPLETED = EventType(
 TYPES = (DROP_RECEIVED, DROP_COMPLETED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestLine:
+class ManifestLine(msgspec.Struct, frozen=True, kw_only=True):
     """One item of a drop, as the manifest of `drop.completed` lists it."""
 
     item: str
@@ -72,6 +73,17 @@ class ManifestLine:
 
     def as_json(self) -> Json:
         return {"item": self.item, "sha256": str(self.sha256), "size_bytes": self.size_bytes}
+
+
+MOST_LISTED = 200_000  # lines of a manifest; an opening may have 64 MiB, and they are some 150 bytes each
+
+
+def manifest_value(lines: Sequence[ManifestLine]) -> Json:
+    """Return a manifest as its opening holds it: every line, or a digest over all where there are too many."""
+    if len(lines) <= MOST_LISTED:
+        return [line.as_json() for line in lines]
+    text = "".join(f"{line.item} {line.sha256} {line.size_bytes}\n" for line in lines)
+    return {"items": len(lines), "sha256": str(Digest.of(text.encode("ascii")))}
 
 
 def raw_bytes(data: bytes) -> Json:
@@ -124,7 +136,7 @@ def drop_completed(
             "refused": refused,
             "source_manifest": source_manifest,
         },
-        values={"manifest": [line.as_json() for line in manifest]},
+        values={"manifest": manifest_value(manifest)},
         event=event,
         drop=drop,
     )

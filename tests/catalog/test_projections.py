@@ -306,7 +306,7 @@ def test_the_pictures_spans_and_counts_of_the_result_object() -> None:
     }
     entry, results = opened(completed(tier=2)), {CONTENT: ResultObject(document=document)}
     (picture,) = rows(entry, KEYFRAME, results)
-    assert picture == (7, 0, PICTURE.raw, 0, 0, "1/90000", 0, "first", 640, 360, 0)
+    assert picture == (7, 0, PICTURE.raw, 0, 0, "1/90000", 0, "first", 640, 360, 0, "3.25")
     assert rows(entry, ACTIVITY, results) == [(7, 0, 1_500_000, 2_000_000, "7.1")]
     assert rows(entry, FINDING, results) == [(7, 0, "damaged", None, None), (7, 1, "unknown", 3_000_000, None)]
     (values,) = rows(entry, ANALYSIS, results)

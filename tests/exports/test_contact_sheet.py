@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from store_of_footage import JPEG, ORIGIN, FootageStore, footage_store
 
 from base.errors import RefusedError, SurroundingsError, UsageError
@@ -259,22 +260,27 @@ def test_nothing_is_ever_written_over(store: FootageStore, items: list[ItemDetai
     path = tmp_path / "sheet.html"
     path.write_bytes(b"somebody's work")
     with pytest.raises(SheetExistsError) as caught:
-        refuse_existing(path)
+        refuse_existing(path, store.layout)
     assert isinstance(caught.value, RefusedError)
     with pytest.raises(SheetExistsError):  # even when it appeared after that look
         write_sheet(items, path, derived=derived_store(store.layout), facts=FACTS)
     assert path.read_bytes() == b"somebody's work"
 
 
-def test_a_link_to_nowhere_is_a_name_in_use(tmp_path: Path) -> None:
+def test_a_link_to_nowhere_is_a_name_in_use(store: FootageStore, tmp_path: Path) -> None:
     (tmp_path / "sheet.html").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SheetExistsError):
-        refuse_existing(tmp_path / "sheet.html")
+        refuse_existing(tmp_path / "sheet.html", store.layout)
 
 
-def test_a_folder_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_wrong_usage(store: FootageStore, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no folder"):
-        refuse_existing(tmp_path / "missing" / "sheet.html")
+        refuse_existing(tmp_path / "missing" / "sheet.html", store.layout)
+
+
+def test_a_sheet_never_lies_in_the_store(store: FootageStore) -> None:
+    with pytest.raises(RefusedError, match="lies in the store"):
+        refuse_existing(store.layout.vault / "sheet.html", store.layout)
 
 
 def test_an_item_named_twice_is_shown_once(store: FootageStore, items: list[ItemDetails]) -> None:
@@ -285,6 +291,6 @@ def test_an_item_named_twice_is_shown_once(store: FootageStore, items: list[Item
 
 
 def test_a_length_of_nothing_draws_no_time_line(items: list[ItemDetails]) -> None:
-    still = replace(items[0], item=replace(items[0].item, duration_us=0))
+    still = replace(items[0], item=structs.replace(items[0].item, duration_us=0))
     page = Page(render([still], facts=FACTS, read=lambda _: JPEG).page)
     assert not page.all("svg")

@@ -177,6 +177,51 @@ def test_a_link_in_place_of_the_drop_itself_is_refused(site: Site, tmp_path: Pat
     assert not ended.events("item.sealed")
 
 
+def test_a_link_that_somebody_took_away_is_no_problem_any_more(site: Site) -> None:
+    site.put("card/good", b"good")
+    os.symlink("/etc/hostname", site.share / "card" / "link")
+    site.put("card/DONE", b"")
+    assert site.watch_once().code == 5
+    (site.share / "card" / "link").unlink()
+    ended = site.watch_once()
+    assert (ended.code, ended.events("drop.state")[-1]["state"]) == (0, "held")
+    proved(site)
+
+
+def test_a_drop_renamed_before_it_was_taken_goes_on_under_its_new_name(site: Site) -> None:
+    settings = site.store / "strongroom.toml"
+    slow = settings.read_text().replace("settle_seconds = 0.1", "settle_seconds = 600")
+    quick = settings.read_text()
+    (site.share / "New folder").mkdir()
+    settings.write_text(slow)
+    with _watching(site) as running:
+        _wait_for(running, b'"received"')
+        (site.share / "New folder").rename(site.share / "card-7")
+        _wait_for(running, b"card-7")
+        site.put("later", b"its line comes a turn later")
+        _wait_for(running, b"later")
+    settings.write_text(quick)
+    site.drop("card-7", {"a": b"a"})
+    ended = site.watch_once()
+    assert ended.code == 0, ended.stderr
+    assert site.receipts("New folder") == []
+    assert site.receipts("card-7")[1] == "2-HELD  DO-NOT-WIPE.html"
+    assert site.run("status").code == 0
+    proved(site)
+
+
+def test_two_recorders_on_one_share_write_no_receipts_of_receipts(site: Site, tmp_path: Path) -> None:
+    site.drop("card", {"a": b"a"})
+    other = make_site(tmp_path / "other")
+    counts = []
+    for _ in range(3):
+        for store in (site.store, other.store):
+            assert Site(store=store, share=site.share).watch_once("--share", str(site.share)).code == 0
+        counts.append(len(list(site.share.iterdir())))
+    assert counts[0] == counts[1] == counts[2], "receipts must not multiply"
+    assert len([path for path in site.share.iterdir() if path.name.endswith(".html")]) == 2
+
+
 def test_an_empty_folder_is_a_problem_because_somebody_believes_it_full(site: Site) -> None:
     (site.share / "card").mkdir()
     ended = site.watch_once()
@@ -305,13 +350,24 @@ def test_a_second_recorder_is_refused_and_told_who_holds_the_store(site: Site) -
 
 def _running(site: Site) -> subprocess.Popen[bytes]:
     """Start the service and wait until it has sealed something; on leaving it is told to stop."""
+    process = _watching(site)
+    _wait_for(process, b'"item.sealed"')
+    return process
+
+
+def _watching(site: Site) -> subprocess.Popen[bytes]:
+    """Start the service; on leaving it is told to stop."""
     command = [sys.executable, "-P", "-m", "cli", "watch", "--jsonl", "--store", os.fspath(site.store)]
-    process = _Stopped(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return _Stopped(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def _wait_for(process: subprocess.Popen[bytes], word: bytes) -> None:
+    """Read what the service says until ``word`` was said."""
     assert process.stdout is not None
     for line in process.stdout:
-        if b'"item.sealed"' in line:
-            break
-    return process
+        if word in line:
+            return
+    pytest.fail(f"the service ended without saying {word!r}")
 
 
 class _Stopped(subprocess.Popen[bytes]):

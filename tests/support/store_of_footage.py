@@ -237,6 +237,7 @@ def result_document(duration: timedelta, tier: int, pictures: Sequence[bytes]) -
                 "width": 640,
                 "height": 360,
                 "rotation": 0,
+                "luma_difference": "3.25",
                 "sha256": str(Digest.of(picture)),
             }
             for index, picture in enumerate(pictures)

@@ -7,8 +7,7 @@ One exit code has one meaning for ever (docs/reference/exit-codes.md). Nothing h
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 # Worst first (cli.md); a code that is not listed, such as 2 or 130, ends the command by itself and outranks all.
 WORST_FIRST = (21, 20, 22, 1, 10, 8, 9, 7, 4, 3, 6, 5, 0)
@@ -124,8 +123,7 @@ class CatalogueError(EvidenceError):
     next_step = "Run `strongroom catalog rebuild`: it is made again from the log."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """One piece of damage, or one thing that could not be checked, as `verify` lists it."""
 
     code: str

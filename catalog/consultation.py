@@ -14,7 +14,7 @@ from base.errors import RefusedError
 from catalog.access import NOT_REGISTERED, roles_named, verdict
 from hashing.digest import Digest
 from hashing.strict_json import Json
-from ledger.actors import Actor, Login, actors, current_login
+from ledger.actors import Actor, Login, actors_in, current_login
 from ledger.events.access import access_denied, consulted_search, consulted_view
 from ledger.events.event import Event
 from ledger.layout import StoreLayout
@@ -94,7 +94,7 @@ class Consultation:
 
     def _admit(self) -> tuple[Actor, str]:
         login = current_login(self._layout.root.stat().st_uid)
-        actor = actors(self._layout).get(login.uid)
+        actor = actors_in(self._recorder.connection).get(login.uid)
         answer = verdict(actor.roles if actor else None, self._command)
         if actor is not None and answer.role is not None:
             return actor, answer.role

@@ -62,7 +62,6 @@ def check(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
     Example:
       strongroom catalog check --json
     """
-    from dataclasses import asdict
 
     from base.errors import worst_exit_code
     from catalog.check import check_catalogue
@@ -76,5 +75,5 @@ def check(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
         else:
             output.text(Word("OK", Tone.GOOD), "the catalogue is what the log says")
     else:
-        output.document({"findings": [asdict(finding) for finding in findings]})
+        output.document({"findings": [finding._asdict() for finding in findings]})
     ctx.exit(worst_exit_code(finding.exit_code for finding in findings))

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Literal, NamedTuple, TextIO
 
 from base.errors import EvidenceError
 from base.escape import shown
@@ -42,8 +41,7 @@ class Tone(Enum):
     TITLE = "bold"
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A piece of text with its tone: ``Word("HELD", Tone.WAITING)``."""
 
     text: str
@@ -56,8 +54,7 @@ _GAP = 3  # characters between two columns of a drawn table
 _READABLE = 16  # characters that a cell has at least before it is broken
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table: its heading (of several lines on a terminal), and how it is treated."""
 
     heading: str
@@ -66,8 +63,7 @@ class Column:
     spare: bool = False  # left out, and said to be, where the terminal is too narrow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
+class Style(NamedTuple):
     """How to draw for people: with rich or as plain text, with colour or without."""
 
     drawn: bool
@@ -100,8 +96,7 @@ def harmless(text: str) -> str:
     return "".join(character if character.isprintable() else shown(character) for character in text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Output(NamedTuple):
     """Where and how one command prints. ``command`` is its full name: ``find``, ``catalog rebuild``."""
 
     command: str

@@ -6,8 +6,10 @@ user is the store's owner, else the real user. Source: docs/design/architecture.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -85,15 +87,17 @@ def login_named(user: str) -> Login | None:
 
 def actors(layout: StoreLayout) -> Mapping[int, Actor]:
     """Return everybody registered, by login user. A person whose openings were erased is not among them."""
-    connection = log_db.connect_read_only(layout)
-    try:
-        with log_db.declared_errors():
-            rows = connection.execute(
-                "SELECT s.name, o.type, o.member, o.text FROM openings.opening o JOIN main.subject s ON s.seq = o.seq "
-                "WHERE o.type IN ('actor.registered', 'role.granted') AND o.member IN ('login', 'roles') ORDER BY o.seq"
-            ).fetchall()
-    finally:
-        connection.close()
+    with contextlib.closing(log_db.connect_read_only(layout)) as connection:
+        return actors_in(connection)
+
+
+def actors_in(connection: sqlite3.Connection) -> Mapping[int, Actor]:
+    """As `actors`, for whoever has the log open already."""
+    with log_db.declared_errors():
+        rows = connection.execute(
+            "SELECT s.name, o.type, o.member, o.text FROM openings.opening o JOIN main.subject s ON s.seq = o.seq "
+            "WHERE o.type IN ('actor.registered', 'role.granted') AND o.member IN ('login', 'roles') ORDER BY o.seq"
+        ).fetchall()
     return _register([(name, kind, member, parse_opening(text).value) for name, kind, member, text in rows])
 
 

@@ -11,6 +11,8 @@ import binascii
 
 from base.errors import LedgerError
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
 
 class Base64Error(LedgerError):
     """Not base64, or not the one canonical spelling of its bytes."""
@@ -36,7 +38,7 @@ def decode(text: str | bytes) -> bytes:
 
 def encode_url(raw: bytes) -> str:
     """Return ``raw`` in URL-safe base64 without padding (RFC 4648 section 5)."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def decode_url(text: str) -> bytes:

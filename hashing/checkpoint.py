@@ -7,6 +7,7 @@ do not cover them, so that a fact in one would look better attested than it is.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -76,6 +77,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin=origin, size=int(size_text), root=Digest(root))
 
 
+@lru_cache(maxsize=8)  # recording once looks at the newest checkpoint six times
 def open_checkpoint(note: bytes, verifier: Verifier) -> Checkpoint:
     """Return the checkpoint in the signed ``note`` of the log whose key is ``verifier``.
 

@@ -6,11 +6,10 @@ Only names: nothing here touches the disk.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
 
-
-class StoreLayout(msgspec.Struct, frozen=True):
+class StoreLayout(NamedTuple):
     """The paths of one store."""
 
     root: Path

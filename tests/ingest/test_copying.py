@@ -6,12 +6,13 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from nobody import as_nobody
 
 from base import fsio
@@ -355,7 +356,7 @@ def test_copying_leaves_no_descriptor_open(share: Share) -> None:
     good = share.order(source)
     before = os.listdir("/proc/self/fd")
     share.copy(good)
-    share.copy(CopyOrder(path=good.path, stat=replace(good.stat, size_bytes=1), staging_name="other"))
+    share.copy(CopyOrder(path=good.path, stat=structs.replace(good.stat, size_bytes=1), staging_name="other"))
     assert os.listdir("/proc/self/fd") == before
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from ingest.settle import DropObservation, Rule, Settled, Waiting, checked_manifest, is_manifest, is_marker
 from ingest.share_facts import Found, Kind, Reason
@@ -19,7 +20,7 @@ STAT = SourceStat(size_bytes=10, mtime_ns=1, ctime_ns=2, inode=3, device=4, mode
 def entry(path: str, *, kind: Kind = Kind.FILE, problem: Reason | None = None, **stat: int) -> Found:
     found = path.encode()
     return Found(
-        path=b"card" + (b"/" + found if found else b""), kind=kind, stat=replace(STAT, **stat), problem=problem
+        path=b"card" + (b"/" + found if found else b""), kind=kind, stat=structs.replace(STAT, **stat), problem=problem
     )
 
 
@@ -68,7 +69,7 @@ def test_a_drop_settles_by_marker_manifest_or_quiet(
 
 @pytest.mark.parametrize("member", ["size_bytes", "mtime_ns", "ctime_ns", "inode", "device"])
 def test_any_change_of_a_file_begins_the_wait_anew(member: str) -> None:
-    changed = replace(CLIP, stat=replace(STAT, **{member: 99}))
+    changed = replace(CLIP, stat=structs.replace(STAT, **{member: 99}))
     assert looks((0, [CLIP, DONE]), (4, [changed, DONE]), (5, [changed, DONE])).verdict(settle_s=T) == Waiting(9.0)
 
 

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from nobody import as_nobody
 
+from cli import strongroom
 from commands.options import (
     STORE_VARIABLE,
     StoreClosedError,
@@ -89,7 +90,8 @@ def test_a_share_that_may_not_be_read_is_no_wrong_usage(reachable: Path) -> None
     share = reachable / "share"
     share.mkdir(mode=0o000)
     with as_nobody():
-        parsed = watch.make_context("watch", ["--share", str(share)], resilient_parsing=True)
+        whole = strongroom.make_context("strongroom", [], resilient_parsing=True)
+        parsed = watch.make_context("watch", ["--share", str(share)], parent=whole, resilient_parsing=True)
     assert parsed.params["shares"] == (share,)
 
 

@@ -11,7 +11,7 @@ from program import make_site
 
 from base.config import read_settings
 from ingest.share import ShareReader
-from ingest.share_facts import Copied, Found, NotCopied, ScanOutcome
+from ingest.share_facts import Found, ScanOutcome
 from ingest.share_process import ShareUnreachableError
 from ingest.share_watch import ShareWatch
 from ingest.watcher import Watcher
@@ -32,22 +32,22 @@ def test_a_drop_on_which_every_reader_hangs_does_not_starve_the_others(
     site = make_site(tmp_path)
     site.drop("bad", {"hangs": b"x"})
     site.drop("good", {"a": b"a", "b": b"b"})
-    real = ShareReader.copy_batch
+    real = ShareReader.begin_copy
     failed: list[Sequence[Found]] = []
     told: list[Mapping[str, object]] = []
 
-    def copy_batch(self: ShareReader, found: Sequence[Found]) -> list[Copied | NotCopied]:
+    def begin_copy(self: ShareReader, found: Sequence[Found]) -> None:
         if found[0].drop_name == b"bad":
             failed.append(found)
             error = ShareUnreachableError("silent", cause="silent")
             self._give_up(error)
             raise error
-        return real(self, found)
+        real(self, found)
 
     def held() -> bool:
         return any(line.get("name") == "good" and line.get("state") == "held" for line in told)
 
-    monkeypatch.setattr(ShareReader, "copy_batch", copy_batch)
+    monkeypatch.setattr(ShareReader, "begin_copy", begin_copy)
     # So that the drop that hangs comes first, whatever the order of the file system.
     monkeypatch.setattr(ShareWatch, "_look", _sorted_look)
     end_s = time.monotonic() + PATIENCE_S

@@ -16,7 +16,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -246,7 +245,7 @@ def remove_temporaries(folder: Path) -> None:
 
 
 def _write_temporary(data: bytes, mode: int, dir_fd: int) -> str:
-    name = f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    name = f"{_TEMPORARY_PREFIX}{os.urandom(8).hex()}"
     descriptor = create(name, dir_fd=dir_fd)
     try:
         write_all(descriptor, data)

@@ -6,8 +6,8 @@ letter is mistaken for a digit when it is read out over a radio. Events have 128
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 IDENTIFIER = re.compile(r"[a-z]+_[0-9A-HJKMNP-TV-Z]{13}", re.ASCII)
@@ -25,12 +25,12 @@ def new_identifier(kind: str) -> str:
 def random_characters(count: int) -> str:
     """Return ``count`` random characters of Crockford's base 32 (5 bits each)."""
     # 256 is a multiple of 32, so every character is as likely as the others. One system call for all of them.
-    return "".join(ALPHABET[byte % 32] for byte in secrets.token_bytes(count))
+    return "".join(ALPHABET[byte % 32] for byte in os.urandom(count))
 
 
 def new_event_id() -> str:
     """Return a fresh event identifier of 128 random bits."""
-    return f"event_{secrets.token_hex(16)}"
+    return f"event_{os.urandom(16).hex()}"
 
 
 def kind_of(identifier: str) -> str:

@@ -7,9 +7,9 @@ docs/reference/custody-log.md, section 6.
 
 from __future__ import annotations
 
-import secrets
+import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableSequence, Sequence
 from typing import Self
 
 import msgspec
@@ -18,6 +18,7 @@ from base.clock import format_time, now, parse_time, synchronisation
 from base.errors import LedgerError
 from base.failpoints import reach
 from hashing.digest import ZERO_DIGEST, Digest
+from hashing.strict_json import Json
 from ledger import log_db
 from ledger.arrivals import Arrival, ArrivalIndex, ArrivalRow, Completion, Refusal
 from ledger.entry import BuiltEntry, Chance, Entry, Place, Software, SubjectHead, build_entry, parse_entry
@@ -32,7 +33,14 @@ from ledger.software import this_software
 from ledger.trust import verify_signature
 
 Proposal = Event | Arrival | Refusal | Completion
-CHANCE = Chance(salt=lambda: secrets.token_bytes(16), shuffle=secrets.SystemRandom().shuffle)
+
+
+def _shuffle(elements: MutableSequence[Json]) -> None:
+    """Put ``elements`` into an order of which every one is as likely: the order of random numbers."""
+    elements[:] = sorted(elements, key=lambda _: os.urandom(16))
+
+
+CHANCE = Chance(salt=lambda: os.urandom(16), shuffle=_shuffle)
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

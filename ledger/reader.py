@@ -24,8 +24,6 @@ from ledger.record import read_fact
 from ledger.trust import Trust, trust_of
 
 PAGE = 512
-# What the service did by itself has null there, and most entries are of that kind: they are told by their length.
-_NOBODY_CHARACTERS = len(make_opening(salt=bytes(SALT_BYTES), event=f"event_{'0' * 32}", member="actor", value=None))
 # By type after type, also those that this version does not know: the index begins with the type.
 _OPENINGS_OF_ACTORS = """
 WITH RECURSIVE kind (type) AS (
@@ -112,7 +110,9 @@ class LogReader:
 
     def acts_of(self, actor: str) -> list[int]:
         """Return the positions of what ``actor`` did, ascending; an entry whose opening is gone is missing."""
-        rows = self._fetch(_OPENINGS_OF_ACTORS, _NOBODY_CHARACTERS)
+        # What the service did by itself has null there, and most entries are of that kind: their length tells them.
+        nobody = make_opening(salt=bytes(SALT_BYTES), event=f"event_{'0' * 32}", member="actor", value=None)
+        rows = self._fetch(_OPENINGS_OF_ACTORS, len(nobody))
         return sorted(seq for seq, text in rows if parse_opening(text).value == actor)
 
     def types(self, start: int, stop: int) -> set[str]:

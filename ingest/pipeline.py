@@ -24,9 +24,9 @@ from ingest.share_watch import ShareWatch
 from ledger.record import Recorder
 from vault.local import LocalStore
 
-MOST_FILES = 500  # of one batch
+MOST_FILES = 2000  # of one batch: its syncs are waited for once, and it is sealed within seconds
 BYTES_IN_A_MS = 1 << 20  # what a local disk takes in a millisecond: so `batch_ms` bounds a batch by its size
-MOST_BATCHES = 8  # of one drop, before others have their turn
+MOST_BATCHES = 4  # of one drop, before others have their turn
 Line = Mapping[str, object]
 
 

@@ -11,10 +11,10 @@ import base64
 import itertools
 import json
 from collections.abc import Mapping, MutableSequence
-from msgspec.structs import replace
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 from vectors import VECTORS
 
 from hashing.digest import ZERO_DIGEST, Digest

@@ -105,8 +105,8 @@ class DropObservation:
         rule, until_s = Rule.QUIET, self._changed_s + WITHOUT_MARKER * settle_s
         ending = _ending(self._entries)
         if ending is not None:
-            # Removing a file is no change of those that remain: with a marker it does not prolong the wait.
-            rule, until_s = ending, max(seen.since_s for seen in self._entries.values()) + settle_s
+            # Somebody who takes a file away is still at work, marker or not.
+            rule, until_s = ending, self._changed_s + settle_s
         return Settled(rule) if self._looked_s >= until_s else Waiting(until_s=until_s)
 
     def is_quiet(self, path_in_drop: bytes, *, settle_s: float = SETTLE_S) -> bool:

@@ -161,7 +161,7 @@ def test_show_tells_everything_about_an_item_and_what_is_not_known(store: Footag
             "sha256": str(Digest.of(JPEG)),
             "width": 640,
             "height": 360,
-                "luma_difference": "3.25",
+            "luma_difference": "3.25",
         }
     ]
     assert told["findings"] == [{"code": "damaged", "start_s": 1.0, "end_s": 2.5}]

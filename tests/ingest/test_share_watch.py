@@ -57,3 +57,30 @@ def test_a_drop_on_which_every_reader_hangs_does_not_starve_the_others(
         watcher.run()
     assert failed, "the fault must have fired"
     assert held()
+
+
+def test_a_drop_renamed_before_it_was_taken_goes_on_under_its_new_name(tmp_path: Path) -> None:
+    site = make_site(tmp_path, settle_s=10)
+    (site.share / "New folder").mkdir()
+    told: list[Mapping[str, object]] = []
+    now_s = [0.0]
+    layout = StoreLayout(site.store)
+    with Watcher(layout, read_settings(layout.settings), tell=told.append, clock=lambda: now_s[0]) as watcher:
+
+        def turns() -> None:
+            now_s[0] += 5.0
+            while watcher._turn():
+                pass
+
+        turns()
+        assert site.receipts("New folder") == ["1-COPYING  DO-NOT-WIPE.html", "1-COPYING  DO-NOT-WIPE.txt"]
+        (site.share / "New folder").rename(site.share / "card-7")
+        turns()
+        assert site.receipts("New folder") == []
+        assert site.receipts("card-7") == ["1-COPYING  DO-NOT-WIPE.html", "1-COPYING  DO-NOT-WIPE.txt"]
+        site.drop("card-7", {"a": b"a"})
+        for _ in range(4):
+            turns()
+    assert site.receipts("card-7")[1] == "2-HELD  DO-NOT-WIPE.html"
+    assert [line["state"] for line in told if line.get("name") == "New folder"] == ["received"]
+    assert site.run("status").code == 0

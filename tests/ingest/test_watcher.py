@@ -188,28 +188,6 @@ def test_a_link_that_somebody_took_away_is_no_problem_any_more(site: Site) -> No
     proved(site)
 
 
-def test_a_drop_renamed_before_it_was_taken_goes_on_under_its_new_name(site: Site) -> None:
-    settings = site.store / "strongroom.toml"
-    slow = settings.read_text().replace("settle_seconds = 0.1", "settle_seconds = 600")
-    quick = settings.read_text()
-    (site.share / "New folder").mkdir()
-    settings.write_text(slow)
-    with _watching(site) as running:
-        _wait_for(running, b'"received"')
-        (site.share / "New folder").rename(site.share / "card-7")
-        _wait_for(running, b"card-7")
-        site.put("later", b"its line comes a turn later")
-        _wait_for(running, b"later")
-    settings.write_text(quick)
-    site.drop("card-7", {"a": b"a"})
-    ended = site.watch_once()
-    assert ended.code == 0, ended.stderr
-    assert site.receipts("New folder") == []
-    assert site.receipts("card-7")[1] == "2-HELD  DO-NOT-WIPE.html"
-    assert site.run("status").code == 0
-    proved(site)
-
-
 def test_two_recorders_on_one_share_write_no_receipts_of_receipts(site: Site, tmp_path: Path) -> None:
     site.drop("card", {"a": b"a"})
     other = make_site(tmp_path / "other")
@@ -350,15 +328,10 @@ def test_a_second_recorder_is_refused_and_told_who_holds_the_store(site: Site) -
 
 def _running(site: Site) -> subprocess.Popen[bytes]:
     """Start the service and wait until it has sealed something; on leaving it is told to stop."""
-    process = _watching(site)
+    command = [sys.executable, "-P", "-m", "cli", "watch", "--jsonl", "--store", os.fspath(site.store)]
+    process = _Stopped(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     _wait_for(process, b'"item.sealed"')
     return process
-
-
-def _watching(site: Site) -> subprocess.Popen[bytes]:
-    """Start the service; on leaving it is told to stop."""
-    command = [sys.executable, "-P", "-m", "cli", "watch", "--jsonl", "--store", os.fspath(site.store)]
-    return _Stopped(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
 def _wait_for(process: subprocess.Popen[bytes], word: bytes) -> None:

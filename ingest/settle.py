@@ -4,7 +4,7 @@ PURE. Times are seconds of one monotonic clock, passed in with each look; stamps
 themselves: a camera or server whose clock is wrong by years settles like any other.
 
 A file is *quiet* when size, mtime, ctime, inode and device were the same in all looks over at least T seconds. A drop
-is settled when all its entries are quiet and a marker or a manifest of the whole drop lies at its top, or when nothing
+is settled when all of it is quiet for T and a marker or a manifest of the whole drop lies at its top, or when nothing
 at all changed in it (nothing added, removed, changed) for 3T. A drop of one file settles by 3T alone.
 
 To end the wait too early costs little: what comes later is taken as it comes, and recorded as late.

@@ -88,7 +88,7 @@ class Analyst:
     def close(self) -> None:
         """End the sandbox; what was in work is taken up again at the next start."""
         self._sandbox.close()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(cancel_futures=True)  # at once: without a sandbox whoever is at work there stops
 
     def offer(self, tasks: Iterable[Task]) -> None:
         """Queue masters to be looked at."""

@@ -67,7 +67,9 @@ class Sandbox:
         self._limits = limits or Limits()
         self._program = _PROGRAM
         self._lock = threading.Lock()
-        self._zygote: _Zygote | None = None
+        self._zygote: _Zygote | None = None  # ready for jobs
+        self._newest: _Zygote | None = None  # ready or not: the process to kill
+        self._is_closed = False
         self._strength: Strength | None = None
 
     def strength(self) -> Strength:
@@ -94,7 +96,10 @@ class Sandbox:
                 os.close(file)
 
     def close(self) -> None:
-        """End the zygote and its worker, if any. The sandbox may be used again: it starts a new one."""
+        """End the zygote and its worker at once, for good: a call that is waiting in another thread fails."""
+        self._is_closed = True
+        if (newest := self._newest) is not None:
+            newest.end()  # before the lock, which whoever waits for the worker holds
         with self._lock:
             self._discard_zygote()
 
@@ -156,18 +161,25 @@ class Sandbox:
     def _ready_zygote(self) -> _Zygote:
         if self._zygote is not None:
             return self._zygote
-        zygote = _Zygote(self._program)
+        self._raise_if_closed()
+        zygote = self._newest = _Zygote(self._program)
         try:
+            self._raise_if_closed()  # again, now that there is a process: either `close` sees it, or we see `close`
             zygote.await_ready()
             self._strength = self._probe(zygote)
         except _ZygoteDiedError as err:
             zygote.kill()
+            self._raise_if_closed()
             raise SandboxUnavailableError(f"the sandbox process did not start: {err}") from err
         except BaseException:
             zygote.kill()
             raise
         self._zygote = zygote
         return zygote
+
+    def _raise_if_closed(self) -> None:
+        if self._is_closed:
+            raise SandboxUnavailableError("the sandbox is closed")
 
     def _probe(self, zygote: _Zygote) -> Strength:
         limits = replace(self._limits, wall_s=_GRACE_S)
@@ -239,10 +251,14 @@ class _Zygote:
         except WireError as err:
             raise _ZygoteDiedError(str(err)) from err
 
-    def kill(self) -> None:
-        """End the process at once; its worker dies with it."""
-        self._socket.close()
+    def end(self) -> None:
+        """End the process at once; its worker dies with it. Safe from any thread: whoever waits for it is told."""
         self._process.kill()
+
+    def kill(self) -> None:
+        """End the process and give back what is held for it."""
+        self.end()
+        self._socket.close()
         self._process.wait()
 
     def _read_reply(self, reading: int, *, deadline: float, limit: int) -> tuple[bytes, bool]:

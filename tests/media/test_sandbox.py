@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hostile_worker import await_end, outcome_of, sandbox_with, zygote_of
+from hostile_worker import await_end, awaited_child, awaited_zygote, outcome_of, sandbox_with, zygote_of
 from other_process import run_python
 
 from base.errors import SurroundingsError, UsageError
@@ -80,16 +82,28 @@ def test_a_zygote_killed_between_two_files_is_replaced(file: Path) -> None:
         assert started.strength() == first
 
 
-def test_nothing_runs_after_close_and_the_sandbox_can_be_used_again(file: Path) -> None:
+def test_nothing_runs_after_close_and_nothing_is_begun_any_more(file: Path) -> None:
     started = Sandbox()
     started.strength()
     zygote = zygote_of(started)
     started.close()
     with pytest.raises(ProcessLookupError):
         os.kill(zygote, 0)
-    with file.open("rb") as opened:
-        assert isinstance(started.analyse(opened.fileno(), size_bytes=11), Report)
-    started.close()
+    with file.open("rb") as opened, pytest.raises(SandboxUnavailableError, match="closed"):
+        started.analyse(opened.fileno(), size_bytes=11)
+    assert started._newest is not None and started._newest._process.returncode is not None
+
+
+def test_close_does_not_wait_for_a_file_that_is_being_analysed(file: Path) -> None:
+    """A recorder that is told to stop has two seconds, and a worker may take minutes."""
+    with sandbox_with("time.sleep(60)") as started, ThreadPoolExecutor(1) as pool, file.open("rb") as opened:
+        waiting = pool.submit(started.analyse, opened.fileno(), size_bytes=11)
+        awaited_child(awaited_zygote(started, other_than=0))
+        began_s = time.monotonic()
+        started.close()
+        with pytest.raises(SandboxUnavailableError, match="closed"):
+            waiting.result()
+        assert time.monotonic() - began_s < 2
 
 
 def test_two_hundred_files_leave_no_descriptor_behind(sandbox: Sandbox, file: Path) -> None:

@@ -84,16 +84,16 @@ def make_directories(path: Path, mode: int = 0o700) -> None:
     make_directory(path, mode)
 
 
-def make_directories_unsynced(path: Path, mode: int = 0o700) -> None:
-    """Make a directory and its parents; durable only after `sync_filesystem`. mkdir*"""
+def make_directories_unsynced(name: str, *, dir_fd: int, mode: int = 0o700) -> None:
+    """Make a directory and its parents below ``dir_fd``; durable only after `sync_filesystem`. mkdir*"""
     try:
         reach("mkdir")
-        os.mkdir(path, mode)
+        os.mkdir(name, mode, dir_fd=dir_fd)
     except FileExistsError:
         return
     except FileNotFoundError:
-        make_directories_unsynced(path.parent, mode)
-        os.mkdir(path, mode)
+        make_directories_unsynced(os.path.dirname(name), dir_fd=dir_fd, mode=mode)
+        os.mkdir(name, mode, dir_fd=dir_fd)
 
 
 # ----------------------------------------------------------------------------------------------------------- files

@@ -16,12 +16,13 @@ from base.errors import EvidenceError
 from base.failpoints import reach
 from hashing.checkpoint import Checkpoint
 from hashing.digest import Digest
+from ingest.porter import Answers, Porter
 from ingest.share import ShareReader
 from ingest.share_facts import Copied, Found, Kind, NotCopied, Reason
 from ledger.arrivals import Arrival, Refusal
 from ledger.record import Proposal, Recorded, Recorder
 from ledger.seal import seal
-from vault.store import ObjectStore, ReadBackMismatchError, Staged, Stored
+from vault.store import ReadBackMismatchError, Staged, Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,51 +54,77 @@ class Taken:
     checkpoint: Checkpoint
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copied:
+    """A batch as the reader left it in staging: what was copied, and what was not."""
+
+    staged: list[tuple[Found, Copied]]
+    not_taken: list[NotTaken]
+
+
 def take_batches(
-    drop: str, batches: Sequence[Sequence[Found]], *, reader: ShareReader, vault: ObjectStore, recorder: Recorder
+    drop: str, batches: Sequence[Sequence[Found]], *, reader: ShareReader, porter: Porter, recorder: Recorder
 ) -> Generator[Taken]:
     """Take ``batches`` (settled entries of one drop) into evidence; yield each only when it is durable and sealed.
 
-    Close the iterator: a batch that is being copied then is thrown away. Raises: ShareUnreachableError when the share
-    fails, DiskError or SyncFailedError when the disk of the store does; what was copied before is sealed first.
+    Of large batches three are under way: one is copied, one is brought into the vault, one is recorded and sealed.
+    Close the iterator: what is not recorded by then is thrown away. Raises: ShareUnreachableError when the share fails,
+    SurroundingsError or SyncFailedError when the disk of the store does; what was copied before is sealed first.
     """
+    copies = _copies(batches, reader)
+    before: _Copied | None = None
     try:
-        trouble = _begin(reader, batches[0])
+        for copied in copies:
+            if isinstance(copied, EvidenceError):
+                if before is not None:
+                    yield _taken(drop, before, porter.end(), recorder)
+                raise copied
+            is_apart = porter.begin([_staged(one) for _, one in copied.staged])
+            if before is not None:
+                yield _taken(drop, before, porter.end(), recorder)
+            before = copied
+            if not is_apart:  # nobody works on it while we wait for the next one
+                yield _taken(drop, before, porter.end(), recorder)
+                before = None
+        if before is not None:
+            yield _taken(drop, before, porter.end(), recorder)
+    finally:
+        copies.close()
+        porter.cancel()
+
+
+def _copies(batches: Sequence[Sequence[Found]], reader: ShareReader) -> Generator[_Copied | EvidenceError]:
+    """Yield each batch when it is copied, and then the next is being copied already; last, what hindered the reader."""
+    try:
+        reader.begin_copy(_readable(batches[0]))
         for batch, following in zip_longest(batches, batches[1:]):
-            if trouble is not None:
-                raise trouble
             answers = reader.end_copy()
             reach("intake.copied")
-            trouble = None if following is None else _begin(reader, following)
-            yield _take(drop, batch, answers, vault=vault, recorder=recorder)
+            trouble = None if following is None else _hindrance(reader, following)
+            yield _split(batch, answers)
+            if trouble is not None:
+                yield trouble
+                return
+    except EvidenceError as error:
+        yield error
     finally:
         reader.cancel_copy()
 
 
-def _begin(reader: ShareReader, batch: Sequence[Found]) -> EvidenceError | None:
-    """Let the reader copy ``batch``, and return what hinders it: the batch before has to be sealed all the same."""
+def _hindrance(reader: ShareReader, batch: Sequence[Found]) -> EvidenceError | None:
+    """Let the reader copy ``batch``, and return what hinders it."""
     try:
-        reader.begin_copy([found for found in batch if _readable(found)])
+        reader.begin_copy(_readable(batch))
     except EvidenceError as error:
         return error
     return None
 
 
-def _take(
-    drop: str,
-    batch: Sequence[Found],
-    answers: Sequence[Copied | NotCopied],
-    *,
-    vault: ObjectStore,
-    recorder: Recorder,
-) -> Taken:
-    """Bring what was copied of ``batch`` into the vault and the log, and return only when that is sealed."""
-    refused = [_refused_unread(found) for found in batch if not _readable(found)]
-    staged, not_copied = _split(answers, {found.path: found for found in batch})
-    stored = vault.put_batch([_staged(copied) for _, copied in staged])
+def _taken(drop: str, copied: _Copied, stored: Answers, recorder: Recorder) -> Taken:
+    """Bring what lies in the vault into the log, and return only when that is sealed."""
     reach("intake.stored")
-    outcomes = [_outcome(found, copied, answer) for (found, copied), answer in zip(staged, stored, strict=True)]
-    outcomes += [*not_copied, *refused]
+    outcomes = [_outcome(found, one, answer) for (found, one), answer in zip(copied.staged, stored, strict=True)]
+    outcomes += copied.not_taken
     proposals = [(outcome, proposal) for outcome in outcomes for proposal in _proposals(drop, outcome)]
     recorded = recorder.record([proposal for _, proposal in proposals])
     reach("intake.recorded")
@@ -116,7 +143,11 @@ class _InVault:
     stored: Stored
 
 
-def _readable(found: Found) -> bool:
+def _readable(batch: Sequence[Found]) -> list[Found]:
+    return [found for found in batch if _is_readable(found)]
+
+
+def _is_readable(found: Found) -> bool:
     return found.kind is Kind.FILE and found.problem is None
 
 
@@ -125,17 +156,17 @@ def _refused_unread(found: Found) -> NotTaken:
     return NotTaken(found=found, reason=reason.value, detail=found.detail)
 
 
-def _split(
-    answers: Sequence[Copied | NotCopied], by_path: dict[bytes, Found]
-) -> tuple[list[tuple[Found, Copied]], list[NotTaken]]:
-    copied, not_copied = [], []
+def _split(batch: Sequence[Found], answers: Sequence[Copied | NotCopied]) -> _Copied:
+    by_path = {found.path: found for found in batch}
+    copied = _Copied(staged=[], not_taken=[])
     for answer in answers:
         found = by_path[answer.path]
         if isinstance(answer, Copied):
-            copied.append((found, answer))
+            copied.staged.append((found, answer))
         else:
-            not_copied.append(NotTaken(found=found, reason=answer.reason.value, detail=answer.detail))
-    return copied, not_copied
+            copied.not_taken.append(NotTaken(found=found, reason=answer.reason.value, detail=answer.detail))
+    copied.not_taken.extend(_refused_unread(found) for found in batch if not _is_readable(found))
+    return copied
 
 
 def _staged(copied: Copied) -> Staged:

@@ -17,6 +17,7 @@ from ingest.completion import Completed, complete_drop
 from ingest.drops import Drop
 from ingest.intake import NotTaken, Sealed, Taken, take_batches
 from ingest.intake_db import FileRow, IntakeDb
+from ingest.porter import Porter
 from ingest.reception import receive_drop
 from ingest.settle import Settled, Waiting
 from ingest.share_facts import Found
@@ -24,9 +25,10 @@ from ingest.share_watch import ShareWatch
 from ledger.record import Recorder
 from vault.local import LocalStore
 
-MOST_FILES = 2000  # of one batch: its syncs are waited for once, and it is sealed within seconds
+MOST_FILES = 1000  # of one batch: its syncs are waited for once, and it is sealed within a second
+FIRST_FILES = 250  # of the first: until it is copied, nothing else can be done
 BYTES_IN_A_MS = 1 << 20  # what a local disk takes in a millisecond: so `batch_ms` bounds a batch by its size
-MOST_BATCHES = 4  # of one drop, before others have their turn
+MOST_BATCHES = 8  # of one drop, before others have their turn
 Line = Mapping[str, object]
 
 
@@ -61,6 +63,7 @@ class Pipeline:
     settings: Settings
     recorder: Recorder
     vault: LocalStore
+    porter: Porter
     db: IntakeDb
     analyst: Analyst
     catalogue: CatalogueFollower
@@ -104,7 +107,9 @@ class Pipeline:
             share.put(drop, replace(drop.row, received=True, settled_by=verdict.rule))
         if drop.row.state != "copying" and not retried:
             self._set_state(share, drop, "copying")
-        taking = take_batches(drop.row.drop_id, batches, reader=share.reader, vault=self.vault, recorder=self.recorder)
+        taking = take_batches(
+            drop.row.drop_id, batches, reader=share.reader, porter=self.porter, recorder=self.recorder
+        )
         with contextlib.closing(taking):
             for batch, taken in zip(batches, taking, strict=True):
                 self._deal(share, drop, batch, taken)
@@ -204,16 +209,17 @@ def first_batches(entries: Sequence[Found], *, most_bytes: int) -> list[list[Fou
     """Return the first of ``entries`` as batches: as many as one drop may have before others have their turn."""
     batches: list[list[Found]] = []
     while entries and len(batches) < MOST_BATCHES:
-        batches.append(first_batch(entries, most_bytes=most_bytes))
+        most_files = MOST_FILES if batches else FIRST_FILES
+        batches.append(first_batch(entries, most_files=most_files, most_bytes=most_bytes))
         entries = entries[len(batches[-1]) :]
     return batches
 
 
-def first_batch(entries: Sequence[Found], *, most_bytes: int) -> list[Found]:
+def first_batch(entries: Sequence[Found], *, most_files: int, most_bytes: int) -> list[Found]:
     """Return the first of ``entries`` that make one batch: some hundred small files, or one large one."""
     batch: list[Found] = []
     size = 0
-    for entry in entries[:MOST_FILES]:
+    for entry in entries[:most_files]:
         size += 0 if entry.stat is None else entry.stat.size_bytes
         if batch and size > most_bytes:
             break

@@ -24,6 +24,7 @@ from ingest.drops import Drop
 from ingest.intake_db import Condition, IntakeDb
 from ingest.leftovers import clear_leftovers
 from ingest.pipeline import Line, Pipeline, Summary
+from ingest.porter import Porter, PorterProcess
 from ingest.reception import known_drops
 from ingest.settings_record import record_changed_settings
 from ingest.share_process import ShareUnreachableError, StopRequestedError
@@ -71,6 +72,8 @@ class Watcher:
         clear_leftovers(layout)
         record_changed_settings(self._recorder, self._settings)
         self._vault = LocalStore(layout.vault, layout.staging)
+        apart = PorterProcess(os.fsencode(layout.vault), os.fsencode(layout.staging), stop=self._stop)
+        self._porter = Porter(self._vault, apart)
         self._db = IntakeDb.open(layout.intake_db)
         known = known_drops(self._recorder) if self._db.lost else {}
         self._shares = [
@@ -92,6 +95,7 @@ class Watcher:
             settings=self._settings,
             recorder=self._recorder,
             vault=self._vault,
+            porter=self._porter,
             db=self._db,
             analyst=self._analyst,
             catalogue=self._catalogue,
@@ -105,6 +109,7 @@ class Watcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._analyst.close()
+        self._porter.close()
         self._catalogue.close()
         for share in self._shares:
             share.close()

@@ -68,6 +68,11 @@ class LocalStore:
             reach("vault.named")
         return answers
 
+    def discard(self, staged: Sequence[Staged]) -> None:
+        """Throw staged files away that nobody takes any more; what is in the vault already stays there."""
+        with fsio.declared_errors("emptying staging"), fsio.directory(self._staging) as staging:
+            _discard(staged, staging)
+
     def put_bytes(self, contents: Sequence[bytes]) -> list[Digest]:
         """Take objects from memory, the same way as files. Raises as `put_batch`, and ReadBackMismatchError."""
         staged: list[Staged] = []
@@ -90,9 +95,7 @@ class LocalStore:
             try:
                 yield staging
             except OSError:
-                for file in staged:
-                    with contextlib.suppress(OSError):
-                        fsio.remove(file.name, dir_fd=staging)
+                _discard(staged, staging)
                 raise
 
     def _sync_files(self, staged: Sequence[Staged], staging: int) -> None:
@@ -145,7 +148,7 @@ class LocalStore:
                 try:
                     fsio.rename(file.name, name, source_fd=staging, target_fd=objects)
                 except FileNotFoundError:  # the first object of its directory
-                    fsio.make_directories_unsynced((self._objects / name).parent)
+                    fsio.make_directories_unsynced(os.path.dirname(name), dir_fd=objects)
                     fsio.rename(file.name, name, source_fd=staging, target_fd=objects)
         fsio.sync_filesystem(staging)
 
@@ -248,6 +251,12 @@ def _name_below(digest: Digest) -> str:
     """Return the name of an object, relative to the directory of its algorithm."""
     name = digest.hex
     return f"{name[:2]}/{name[2:4]}/{name}"
+
+
+def _discard(staged: Sequence[Staged], staging: int) -> None:
+    for file in staged:
+        with contextlib.suppress(OSError):  # gone already; and what can't be removed is removed at the next start
+            fsio.remove(file.name, dir_fd=staging)
 
 
 def _open(file: Staged, staging: int) -> int:

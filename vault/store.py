@@ -59,6 +59,9 @@ class ObjectStore(Protocol):
     def put_batch(self, staged: Sequence[Staged]) -> list[Stored | ReadBackMismatchError]:
         """Take staged files: sync, read back, hash, name, sync. One answer for each, in order."""
 
+    def discard(self, staged: Sequence[Staged]) -> None:
+        """Throw staged files away that nobody takes any more."""
+
     def open(self, digest: Digest) -> int:
         """Return a read-only descriptor of an object. Raises ObjectChangedError when it is missing."""
 

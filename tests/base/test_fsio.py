@@ -52,8 +52,9 @@ def test_a_directory_is_made_with_its_parents_for_its_owner(tmp_path: Path) -> N
 
 def test_directories_are_made_without_a_sync_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: pytest.fail("synced"))
-    fsio.make_directories_unsynced(tmp_path / "a" / "b" / "c")
-    fsio.make_directories_unsynced(tmp_path / "a" / "b" / "c")
+    with fsio.directory(tmp_path) as descriptor:
+        fsio.make_directories_unsynced("a/b/c", dir_fd=descriptor)
+        fsio.make_directories_unsynced("a/b/c", dir_fd=descriptor)
     assert (tmp_path / "a/b/c").is_dir()
 
 

@@ -12,6 +12,7 @@ from store_of_footage import FootageStore, footage_store
 
 from base.fsio import DiskError
 from ingest.intake import Sealed, take_batches
+from ingest.porter import Porter
 from ingest.share import ShareReader
 from ingest.share_facts import Copied, Found, NotCopied
 from ingest.share_process import ShareUnreachableError
@@ -55,13 +56,14 @@ class Intake:
     share: Path
     reader: NotedReader
     vault: NotedStore
+    porter: Porter
     batches: list[list[Found]]
     drop: str
 
     def take(self) -> Iterator[int]:
         """Take everything, and yield how many files of each batch were sealed."""
         taking = take_batches(
-            self.drop, self.batches, reader=self.reader, vault=self.vault, recorder=self.footage.recorder
+            self.drop, self.batches, reader=self.reader, porter=self.porter, recorder=self.footage.recorder
         )
         for taken in taking:
             self.reader.steps.append(f"sealed {len(taken.files)}")
@@ -84,7 +86,9 @@ def intake(tmp_path: Path) -> Iterator[Intake]:
         found = sorted((entry for entry in reader.scan() if isinstance(entry, Found)), key=lambda entry: entry.path)
         files = [entry for entry in found if entry.path.endswith(b".mp4")]
         batches = [files[:1], files[1:3], files[3:]]
-        yield Intake(footage, share, reader, vault, batches, footage.drop(b"card", share=os.fsencode(share)))
+        yield Intake(
+            footage, share, reader, vault, Porter(vault), batches, footage.drop(b"card", share=os.fsencode(share))
+        )
         reader.close()
 
 
@@ -129,7 +133,7 @@ def test_what_was_copied_before_the_share_went_is_sealed(intake: Intake, monkeyp
 
 def test_who_leaves_early_leaves_nothing_in_staging(intake: Intake) -> None:
     taking = take_batches(
-        intake.drop, intake.batches, reader=intake.reader, vault=intake.vault, recorder=intake.footage.recorder
+        intake.drop, intake.batches, reader=intake.reader, porter=intake.porter, recorder=intake.footage.recorder
     )
     next(taking)
     taking.close()

@@ -41,6 +41,10 @@ class MemoryStore:
             raise SurroundingsError("the store did not answer: nobody knows whether anything was kept.")
         return answers
 
+    def discard(self, staged: Sequence[Staged]) -> None:
+        for file in staged:
+            self.staging.pop(file.name, None)
+
     def _put(self, file: Staged) -> Stored | ReadBackMismatchError:
         content = self.staging.pop(file.name)
         found = Digest.of(content)

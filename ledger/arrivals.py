@@ -69,11 +69,14 @@ def refusal_event(key: bytes, *, kind: str, stat: SourceStat | None, path: bytes
     return _derived(key, b"refused\n%s\n%s\n%s\n%s" % (kind.encode(), size, mtime, path))
 
 
-def completion_event(key: bytes, completion: Completion) -> str:
-    """Return the event identifier of a completion: it depends on everything that it states."""
+def completion_event(key: bytes, completion: Completion, *, generation: int) -> str:
+    """Return the event identifier of a completion: it depends on everything that it states.
+
+    ``generation`` counts the earlier completions of the drop.
+    """
     lines = b"".join(b"%s %s\n" % (line.item.encode(), line.sha256.hex.encode()) for line in completion.manifest)
     stated = f"{completion.completion} {completion.refused} {completion.source_manifest}".encode()
-    return _derived(key, b"completed\n%s\n%s" % (stated, lines))
+    return _derived(key, b"completed\n%d\n%s\n%s" % (generation, stated, lines))
 
 
 def _derived(key: bytes, message: bytes) -> str:
@@ -108,6 +111,7 @@ class ArrivalIndex(msgspec.Struct):
     _last: dict[tuple[str, bytes], _Last | None] = msgspec.field(default_factory=dict)
     _positions: dict[str, int] = msgspec.field(default_factory=dict)
     _seen: dict[bytes, set[str]] = msgspec.field(default_factory=dict)
+    _completed: dict[str, list[str]] = msgspec.field(default_factory=dict)
 
     def expect(self, arrivals: Sequence[Arrival]) -> None:
         """Read what is known of ``arrivals``, all at once, which costs half of asking for each: call it first."""
@@ -127,6 +131,11 @@ class ArrivalIndex(msgspec.Struct):
                 f"SELECT DISTINCT sha256, drop_id FROM openings.arrival WHERE sha256 IN ({marks})", digests
             ):
                 self._seen[digest].add(drop)
+
+    def is_recorded(self, arrival: Arrival) -> bool:
+        """Return whether an expected arrival is the newest of its path, so that its event is in the log already."""
+        last = self._last[arrival.drop, arrival.path]
+        return last is not None and last.sha256 == arrival.sha256.raw
 
     def resolve(self, arrival: Arrival) -> tuple[Event, ArrivalRow]:
         """Return the event that records an expected arrival, and its row; the same again for one that is recorded."""
@@ -166,14 +175,21 @@ class ArrivalIndex(msgspec.Struct):
         )
 
     def completion(self, completion: Completion) -> Event:
-        """Return the event that records ``completion``."""
+        """Return the event that records ``completion``; the same again if it says what the last one of its drop said.
+
+        So a crash records no statement twice, and a state that came back after another one is stated anew.
+        """
+        key, events = self.key_of(completion.drop), self._completions_of(completion.drop)
+        last = completion_event(key, completion, generation=len(events) - 1)
+        if not events or events[-1] != last:
+            events.append(completion_event(key, completion, generation=len(events)))
         return drop_completed(
             completion.drop,
             completion=completion.completion,
             refused=completion.refused,
             source_manifest=completion.source_manifest,
             manifest=completion.manifest,
-            event=completion_event(self.key_of(completion.drop), completion),
+            event=events[-1],
         )
 
     def added(self, row: ArrivalRow) -> None:
@@ -194,6 +210,17 @@ class ArrivalIndex(msgspec.Struct):
                 raise LedgerError(f"the arrival key of {drop} is not in openings.db.")
             self.keys[drop] = bytes_of(parse_opening(row[0]).value)
         return self.keys[drop]
+
+    def _completions_of(self, drop: str) -> list[str]:
+        """Return the events of the completions of a drop, oldest first."""
+        if drop not in self._completed:
+            rows = self.connection.execute(
+                "SELECT e.event FROM main.subject s JOIN main.entry e ON e.seq = s.seq "
+                "WHERE s.name = ? AND e.type = 'drop.completed' ORDER BY s.seq",
+                (drop,),
+            )
+            self._completed[drop] = [event for (event,) in rows]
+        return self._completed[drop]
 
     def _position(self, drop: str) -> int:
         if drop not in self._positions:

@@ -256,7 +256,27 @@ def test_the_event_of_a_completion_depends_on_all_that_it_states() -> None:
         for manifest in ("none", "matched")
         for lines in ((), (line,))
     ]
-    assert len({completion_event(ARRIVAL_KEY, completion) for completion in stated}) == len(stated)
+    events = {
+        completion_event(ARRIVAL_KEY, completion, generation=generation)
+        for completion in stated
+        for generation in range(3)
+    }
+    assert len(events) == 3 * len(stated)
+
+
+def test_a_completion_is_recorded_once_and_again_only_when_the_state_came_back(recorder: Recorder) -> None:
+    drop = receive(recorder)
+
+    def complete(completion: str, refused: int) -> Recorded:
+        stated = Completion(drop=drop, completion=completion, refused=refused, source_manifest="none", manifest=())
+        (recorded,) = recorder.record([stated])
+        return recorded
+
+    said = [("complete", 0), ("complete", 0), ("refusals", 1), ("refusals", 1), ("complete", 0), ("complete", 0)]
+    recorded = [complete(*one) for one in said]
+    assert [one.fresh for one in recorded] == [True, False, True, False, True, False]
+    assert len({one.event for one in recorded}) == 3
+    assert recorded[4].event == recorded[5].event != recorded[0].event
 
 
 def test_neither_key_nor_path_nor_names_stand_in_the_log(layout: StoreLayout) -> None:

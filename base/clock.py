@@ -25,7 +25,7 @@ def format_time(moment: datetime) -> str:
     """Return ``moment`` as ``YYYY-MM-DDTHH:MM:SS.ffffffZ``. Refuses a datetime without a zone (ValueError)."""
     if moment.tzinfo is None:
         raise ValueError("a datetime without a zone is not a moment")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -76,11 +76,14 @@ def canonical_document(value: Json) -> bytes:
 
     Raises: StrictJsonError for fractions, integers from 2^53, lone surrogates, U+0000 and foreign types.
     """
+    # The quick way, for what needs no escape and is not nested deep: three times as fast as to look at each value.
+    try:
+        data = _canonical_encoder.encode(value)
+        if _needs_no_escape(data) and _usual_document_decoder().decode(data) == value:
+            return data
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        pass  # the other way says why
     refuse_unless_document(value)
-    data = _canonical_encoder.encode(value)
-    # Without anything to escape both encoders write the same, and the other one takes four times as long.
-    if _needs_no_escape(data):
-        return data
     return _document_encoder.encode(value).encode("ascii")
 
 
@@ -148,6 +151,16 @@ def _decode_canonical(data: bytes) -> Json:
 
 def _needs_no_escape(data: bytes) -> bool:
     return data.isascii() and b"\\" not in data and b"\x7f" not in data
+
+
+@lru_cache(maxsize=1)
+def _usual_document_decoder() -> msgspec.json.Decoder[object]:
+    """As `_usual_decoder`, for values of which arrays and objects may be empty."""
+    integer = Annotated[int, msgspec.Meta(gt=-INTEGER_LIMIT, lt=INTEGER_LIMIT)]
+    kind: object = bool | integer | str | None
+    for _ in range(4):
+        kind = bool | integer | str | list[kind] | dict[str, kind] | None  # type: ignore[valid-type]
+    return msgspec.json.Decoder(kind)
 
 
 @lru_cache(maxsize=1)

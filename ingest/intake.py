@@ -8,9 +8,9 @@ into staging: that is all that is done ahead.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain
 
 from base.errors import EvidenceError
 from base.failpoints import reach
@@ -63,7 +63,7 @@ class _Copied:
 
 
 def take_batches(
-    drop: str, batches: Sequence[Sequence[Found]], *, reader: ShareReader, porter: Porter, recorder: Recorder
+    drop: str, batches: Iterable[Sequence[Found]], *, reader: ShareReader, porter: Porter, recorder: Recorder
 ) -> Generator[Taken]:
     """Take ``batches`` (settled entries of one drop) into evidence; yield each only when it is durable and sealed.
 
@@ -93,31 +93,27 @@ def take_batches(
         porter.cancel()
 
 
-def _copies(batches: Sequence[Sequence[Found]], reader: ShareReader) -> Generator[_Copied | EvidenceError]:
+def _copies(batches: Iterable[Sequence[Found]], reader: ShareReader) -> Generator[_Copied | EvidenceError]:
     """Yield each batch when it is copied, and then the next is being copied already; last, what hindered the reader."""
+    copied: _Copied | None = None
+    copying: Sequence[Found] | None = None
     try:
-        reader.begin_copy(_readable(batches[0]))
-        for batch, following in zip_longest(batches, batches[1:]):
-            answers = reader.end_copy()
-            reach("intake.copied")
-            trouble = None if following is None else _hindrance(reader, following)
-            yield _split(batch, answers)
-            if trouble is not None:
-                yield trouble
-                return
+        for batch in chain(batches, [None]):
+            if copying is not None:
+                copied = _split(copying, reader.end_copy())
+                reach("intake.copied")
+            if batch is not None:
+                reader.begin_copy(_readable(batch))
+            copying = batch
+            if copied is not None:
+                ready, copied = copied, None
+                yield ready
     except EvidenceError as error:
+        if copied is not None:
+            yield copied
         yield error
     finally:
         reader.cancel_copy()
-
-
-def _hindrance(reader: ShareReader, batch: Sequence[Found]) -> EvidenceError | None:
-    """Let the reader copy ``batch``, and return what hinders it."""
-    try:
-        reader.begin_copy(_readable(batch))
-    except EvidenceError as error:
-        return error
-    return None
 
 
 def _taken(drop: str, copied: _Copied, stored: Answers, recorder: Recorder) -> Taken:

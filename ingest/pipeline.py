@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from base.config import Settings
@@ -28,7 +28,7 @@ from vault.local import LocalStore
 MOST_FILES = 1000  # of one batch: its syncs are waited for once, and it is sealed within a second
 FIRST_FILES = 250  # of the first: until it is copied, nothing else can be done
 BYTES_IN_A_MS = 1 << 20  # what a local disk takes in a millisecond: so `batch_ms` bounds a batch by its size
-MOST_BATCHES = 8  # of one drop, before others have their turn
+TURN_S = 4.0  # so long a drop has batches begun, before others have their turn
 Line = Mapping[str, object]
 
 
@@ -76,14 +76,14 @@ class Pipeline:
         if drop.reconsider and not drop.todo:
             drop.reconsider = False
             share.put(drop, replace(drop.row, state="copying"))
-        batches = first_batches(drop.to_take(self.clock()), most_bytes=self.settings.batch_ms * BYTES_IN_A_MS)
+        to_take = drop.to_take(self.clock())
         verdict = drop.settled(self.settings.settle_seconds)
-        if not self._is_told(share, drop, has_more=bool(batches)):
+        if not self._is_told(share, drop, has_more=bool(to_take)):
             return True
         if isinstance(verdict, Waiting):
             return False
-        if batches:
-            self._take(share, drop, batches, verdict)
+        if to_take:
+            self._take(share, drop, to_take, verdict)
             return True
         if drop.row.state in ("received", "copying"):
             self._complete(share, drop, verdict)
@@ -100,29 +100,39 @@ class Pipeline:
             return False
         return True
 
-    def _take(self, share: ShareWatch, drop: Drop, batches: Sequence[Sequence[Found]], verdict: Settled) -> None:
+    def _take(self, share: ShareWatch, drop: Drop, entries: Sequence[Found], verdict: Settled) -> None:
         retried = not drop.todo
         if not drop.row.received:
             receive_drop(self.recorder, drop.row, rule=verdict.rule, depositor_uid=drop.depositor_uid)
             share.put(drop, replace(drop.row, received=True, settled_by=verdict.rule))
         if drop.row.state != "copying" and not retried:
             self._set_state(share, drop, "copying")
+        # A copy: what is dealt with leaves the list of the drop while later batches are still being made.
+        batches = in_batches(tuple(entries), most_bytes=self.settings.batch_ms * BYTES_IN_A_MS)
         taking = take_batches(
-            drop.row.drop_id, batches, reader=share.reader, porter=self.porter, recorder=self.recorder
+            drop.row.drop_id, self._in_turn(batches), reader=share.reader, porter=self.porter, recorder=self.recorder
         )
         with contextlib.closing(taking):
-            for batch, taken in zip(batches, taking, strict=True):
-                self._deal(share, drop, batch, taken)
+            for taken in taking:
+                self._deal(share, drop, taken)
                 if retried and any(isinstance(outcome, Sealed) for outcome in taken.files):
                     share.put(drop, replace(drop.row, state="copying"))
 
-    def _deal(self, share: ShareWatch, drop: Drop, batch: Sequence[Found], taken: Taken) -> None:
+    def _in_turn(self, batches: Iterable[list[Found]]) -> Iterator[list[Found]]:
+        """Yield ``batches`` as long as it is this drop's turn; the rest comes at the next."""
+        end_s = self.clock() + TURN_S
+        for batch in batches:
+            yield batch
+            if self.clock() >= end_s:
+                return
+
+    def _deal(self, share: ShareWatch, drop: Drop, taken: Taken) -> None:
         """Remember what became of a batch, and tell of it. The reader copies the next one: nothing is asked of it."""
         rows = [row for outcome in taken.files if (row := _row(outcome)) is not None]
         news = [outcome for outcome in taken.files if drop.is_news(_row(outcome))]
         if len(rows) < len(taken.files):  # some changed while they were read
             share.look_again(drop)
-        drop.deal(batch, rows, self.clock())
+        drop.deal([outcome.found for outcome in taken.files], rows, self.clock())
         self.db.put_files(drop.row.drop_id, rows)
         self._acknowledge(drop, taken, news)
 
@@ -205,26 +215,20 @@ class Pipeline:
         )
 
 
-def first_batches(entries: Sequence[Found], *, most_bytes: int) -> list[list[Found]]:
-    """Return the first of ``entries`` as batches: as many as one drop may have before others have their turn."""
-    batches: list[list[Found]] = []
-    while entries and len(batches) < MOST_BATCHES:
-        most_files = MOST_FILES if batches else FIRST_FILES
-        batches.append(first_batch(entries, most_files=most_files, most_bytes=most_bytes))
-        entries = entries[len(batches[-1]) :]
-    return batches
-
-
-def first_batch(entries: Sequence[Found], *, most_files: int, most_bytes: int) -> list[Found]:
-    """Return the first of ``entries`` that make one batch: some hundred small files, or one large one."""
+def in_batches(entries: Sequence[Found], *, most_bytes: int) -> Iterator[list[Found]]:
+    """Yield ``entries`` in batches, each of some hundred small files or of one large one; the first is short."""
     batch: list[Found] = []
     size = 0
-    for entry in entries[:most_files]:
-        size += 0 if entry.stat is None else entry.stat.size_bytes
-        if batch and size > most_bytes:
-            break
+    most_files = FIRST_FILES
+    for entry in entries:
+        entry_bytes = 0 if entry.stat is None else entry.stat.size_bytes
+        if batch and (len(batch) == most_files or size + entry_bytes > most_bytes):
+            yield batch
+            batch, size, most_files = [], 0, MOST_FILES
         batch.append(entry)
-    return batch
+        size += entry_bytes
+    if batch:
+        yield batch
 
 
 def _row(outcome: Sealed | NotTaken) -> FileRow | None:

@@ -8,6 +8,7 @@ from hashing.commitment import parse_opening
 from ingest.intake_db import DropRow
 from ledger import log_db
 from ledger.actors import login_of
+from ledger.entry import parse_entry
 from ledger.events.drop import drop_received
 from ledger.openings import bytes_of
 from ledger.record import Recorder
@@ -50,11 +51,13 @@ def known_drops(recorder: Recorder) -> dict[tuple[bytes, bytes], DropRow]:
     """
     with log_db.declared_errors():
         rows = recorder.connection.execute(
-            "SELECT s.name, o.member, o.text FROM openings.opening o JOIN main.subject s ON s.seq = o.seq "
-            "WHERE o.type = 'drop.received' AND o.member IN ('share', 'name') ORDER BY o.seq"
+            "SELECT e.raw, o.member, o.text FROM openings.opening o CROSS JOIN main.entry e ON e.seq = o.seq "
+            "WHERE o.type = 'drop.received' AND o.member IN ('share', 'name') "
+            f"AND {log_db.LISTED_BY_TYPE} ORDER BY o.seq"
         ).fetchall()
     members: dict[str, dict[str, bytes]] = {}
-    for drop_id, member, text in rows:
+    for raw, member, text in rows:
+        (drop_id,) = parse_entry(raw).subjects
         members.setdefault(drop_id, {})[member] = bytes_of(parse_opening(text).value)
     return {
         (found["share"], found["name"]): DropRow(

@@ -18,6 +18,7 @@ import msgspec
 from hashing.commitment import parse_opening
 from hashing.strict_json import Json
 from ledger import log_db
+from ledger.entry import parse_entry
 from ledger.layout import StoreLayout
 
 _LOGIN_UID = Path("/proc/self/loginuid")
@@ -95,10 +96,16 @@ def actors_in(connection: sqlite3.Connection) -> Mapping[int, Actor]:
     """As `actors`, for whoever has the log open already."""
     with log_db.declared_errors():
         rows = connection.execute(
-            "SELECT s.name, o.type, o.member, o.text FROM openings.opening o JOIN main.subject s ON s.seq = o.seq "
-            "WHERE o.type IN ('actor.registered', 'role.granted') AND o.member IN ('login', 'roles') ORDER BY o.seq"
+            "SELECT e.raw, o.type, o.member, o.text FROM openings.opening o CROSS JOIN main.entry e ON e.seq = o.seq "
+            "WHERE o.type IN ('actor.registered', 'role.granted') AND o.member IN ('login', 'roles') "
+            f"AND {log_db.LISTED_BY_TYPE} ORDER BY o.seq"
         ).fetchall()
-    return _register([(name, kind, member, parse_opening(text).value) for name, kind, member, text in rows])
+    return _register([(_subject(raw), kind, member, parse_opening(text).value) for raw, kind, member, text in rows])
+
+
+def _subject(raw: bytes) -> str:
+    (name,) = parse_entry(raw).subjects
+    return name
 
 
 def _register(rows: list[tuple[str, str, str, Json]]) -> dict[int, Actor]:

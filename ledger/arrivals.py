@@ -7,7 +7,6 @@ test whether it arrived. Source: docs/reference/custody-log.md, section 6, "Once
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +48,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything of a drop that can be taken is sealed. The same statement is recorded once."""
+    """Everything of a drop that can be taken is sealed. Recorded once, and again when another statement came between."""
 
     drop: str
     completion: str
@@ -80,7 +79,7 @@ def completion_event(key: bytes, completion: Completion, *, generation: int) -> 
 
 
 def _derived(key: bytes, message: bytes) -> str:
-    return f"event_{hmac.new(key, message, hashlib.sha256).digest()[:EVENT_BYTES].hex()}"
+    return f"event_{hmac.digest(key, message, 'sha256')[:EVENT_BYTES].hex()}"
 
 
 class _Last(msgspec.Struct, frozen=True):
@@ -140,7 +139,7 @@ class ArrivalIndex(msgspec.Struct):
     def resolve(self, arrival: Arrival) -> tuple[Event, ArrivalRow]:
         """Return the event that records an expected arrival, and its row; the same again for one that is recorded."""
         last = self._last[arrival.drop, arrival.path]
-        again = last is not None and last.sha256 == arrival.sha256.raw
+        again = self.is_recorded(arrival)
         generation = 0 if last is None else last.generation + (0 if again else 1)
         item = new_identifier("item")
         event = master_defined(

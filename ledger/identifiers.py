@@ -11,6 +11,8 @@ import re
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 IDENTIFIER = re.compile(r"[a-z]+_[0-9A-HJKMNP-TV-Z]{13}", re.ASCII)
+# 256 is a multiple of 32, so of random bytes every character is as likely as the others.
+_OF_A_BYTE = (ALPHABET * 8).encode()
 EVENT_ID = re.compile(r"event_[0-9a-f]{32}", re.ASCII)
 
 FILE_KINDS = frozenset({"item", "deriv", "pkg"})  # the subject's digest is that of the file's content
@@ -24,8 +26,7 @@ def new_identifier(kind: str) -> str:
 
 def random_characters(count: int) -> str:
     """Return ``count`` random characters of Crockford's base 32 (5 bits each)."""
-    # 256 is a multiple of 32, so every character is as likely as the others. One system call for all of them.
-    return "".join(ALPHABET[byte % 32] for byte in os.urandom(count))
+    return os.urandom(count).translate(_OF_A_BYTE).decode("ascii")
 
 
 def new_event_id() -> str:

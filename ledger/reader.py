@@ -25,14 +25,15 @@ from ledger.trust import Trust, trust_of
 
 PAGE = 512
 # By type after type, also those that this version does not know: the index begins with the type.
-_OPENINGS_OF_ACTORS = """
+_OPENINGS_OF_ACTORS = f"""
 WITH RECURSIVE kind (type) AS (
-    SELECT min(type) FROM openings.opening
+    SELECT min(o.type) FROM openings.opening o WHERE {log_db.LISTED_BY_TYPE}
     UNION ALL
-    SELECT (SELECT min(o.type) FROM openings.opening o WHERE o.type > kind.type) FROM kind WHERE kind.type IS NOT NULL
+    SELECT (SELECT min(o.type) FROM openings.opening o WHERE o.type > kind.type AND {log_db.LISTED_BY_TYPE})
+    FROM kind WHERE kind.type IS NOT NULL
 )
 SELECT o.seq, o.text FROM kind JOIN openings.opening o ON o.type = kind.type
-WHERE o.member = 'actor' AND length(o.text) > ?
+WHERE o.member = 'actor' AND {log_db.LISTED_BY_TYPE} AND length(o.text) > ?
 """
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from checker import Checker
-from program import Ended, Site, make_site
+from program import Ended, Site, make_site, run_seeded
 
 HOSTILE_NAMES = [
     b"line\nbreak.mp4",
@@ -401,3 +401,12 @@ def test_a_moved_store_records_only_after_the_move_is_accepted(site: Site, tmp_p
     assert moved.watch_once("--accept-move").code == 0
     assert moved.watch_once().code == 0
     proved(moved)
+
+
+def test_a_drop_of_many_batches_and_turns_is_sealed_whole_before_it_is_held(site: Site) -> None:
+    """What is dealt with leaves the list of the drop while its later batches are still being made."""
+    site.drop("card", {f"f{n:02}": b"%d" % n for n in range(40)})
+    ended = run_seeded("short-turns", site, env={})
+    assert [line["state"] for line in ended.events("drop.state")] == ["received", "copying", "held"]
+    assert len(ended.events("item.sealed")) == 41
+    assert proved(site).account_for(site.sources(), nothing_else=True) == []

@@ -139,7 +139,7 @@ def test_two_drops_with_one_arrival_key_are_not_taken_for_each_other(recorder: R
     """Keys are random, so that this never happens; if it does, an arrival of one must not stand for the other's."""
     one, other = receive(recorder), receive(recorder)
     record_one(recorder, one, b"a", b"A")
-    with pytest.raises(LedgerError, match="another arrival"):
+    with pytest.raises(LedgerError, match="second entry for the same event"):
         record_one(recorder, other, b"a", b"A")
 
 
@@ -162,7 +162,7 @@ def test_a_hit_on_an_entry_about_other_bytes_stops_everything(recorder: Recorder
     )
     recorder.record([forged])
     end = recorder.end()
-    with pytest.raises(LedgerError, match="another arrival") as raised:
+    with pytest.raises(LedgerError, match="second entry for the same event") as raised:
         recorder.record([wanted])
     assert raised.value.exit_code == 21
     assert recorder.end() == end

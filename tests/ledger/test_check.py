@@ -182,7 +182,7 @@ DAMAGES = {
     ),
     "an opening is of another entry": (text_of_another_entry, {"opening-mismatch": "entry 8"}),
     "an opening for no commitment": (
-        openings("INSERT INTO opening VALUES (zeroblob(32), 8, 'x', 'y', 'text', 'z')"),
+        openings("INSERT INTO opening VALUES (8, 'y', 'x', 'text', zeroblob(32), 'z')"),
         {"opening-mismatch": "entry 8"},
     ),
     "an opening with a short commitment": (
@@ -194,7 +194,7 @@ DAMAGES = {
         {"opening-mismatch": "entry 8"},
     ),
     "an opening of an entry that is not there": (
-        openings("INSERT INTO opening VALUES (zeroblob(32), 99, 'x', 'y', 'text', 'z')"),
+        openings("INSERT INTO opening VALUES (99, 'y', 'x', 'text', zeroblob(32), 'z')"),
         {"log-rolled-back": "private/log.db"},
     ),
 }

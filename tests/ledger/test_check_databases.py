@@ -183,7 +183,7 @@ def test_where_anything_else_is_wrong_missing_openings_are_damage_too(layout: St
         ("openings.db", "INSERT INTO arrival VALUES ('d', x'00', 0, -1, 'i', x'00')", "private/openings.db arrival"),
         ("openings.db", "UPDATE opening SET seq = -1 WHERE seq = 8", "private/openings.db opening"),
         ("openings.db", "UPDATE opening SET type = 'x' WHERE seq = 8", "entry 8"),
-        ("openings.db", "UPDATE opening SET seq = 7 WHERE seq = 8 AND member = 'links'", "entry 7"),
+        ("openings.db", "UPDATE opening SET seq = 7, member = 'x' WHERE seq = 8 AND member = 'links'", "entry 7"),
     ],
 )
 def test_a_row_that_no_entry_gives_is_named(layout: StoreLayout, name: str, statement: str, thing: str) -> None:

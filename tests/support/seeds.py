@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from base.failpoints import reach
 from hashing.checkpoint import Checkpoint
-from ingest import intake
+from ingest import intake, pipeline
 from ledger import recovery
 from ledger.arrivals import Arrival
 from ledger.record import Proposal, Recorded, Recorder
@@ -62,8 +62,14 @@ def logged_before_stored() -> None:
     setattr(intake, "seal", sealed)  # noqa: B010
 
 
+def short_turns() -> None:
+    """No bug: batches of three files and turns of an instant, so that a small drop takes many of both."""
+    pipeline.FIRST_FILES, pipeline.MOST_FILES, pipeline.TURN_S = 2, 3, 0.02
+
+
 _later: list[Callable[[], object]] = []
 SEEDS: dict[str, Callable[[], None]] = {
     "told-before-sealed": told_before_sealed,
     "logged-before-stored": logged_before_stored,
+    "short-turns": short_turns,
 }

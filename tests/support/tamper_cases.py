@@ -360,7 +360,7 @@ def _database_cases() -> Iterator[TamperCase]:
     yield from openings
     index = _damage_index("log.db", "sqlite_autoindex_entry_1")
     yield TamperCase("an index inside log.db is damaged", LOG, index)
-    index = _damage_index("openings.db", "opening_by_entry")
+    index = _damage_index("openings.db", "opening_by_commitment")
     yield TamperCase("an index inside openings.db is damaged", LOG, index)
     yield TamperCase("log/ is turned back", LOG, _turn_back("log"))
     yield TamperCase("log.db is turned back", LOG, _turn_back("private/log.db"))

@@ -6,14 +6,16 @@ envelope; everything that is hashed or compared is those bytes. Source: docs/ref
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableSequence
+from collections.abc import Callable, Iterable, Mapping, MutableSequence
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from base.clock import format_time, parse_time
 from base.errors import EvidenceError, LedgerError
+from hashing.base64_text import encode
 from hashing.commitment import commitment, make_opening
 from hashing.digest import ZERO_DIGEST, Digest
 from hashing.dsse import Envelope, encode_envelope, pae, parse_entry_envelope
@@ -27,6 +29,7 @@ from ledger.identifiers import EVENT_ID, IDENTIFIER, REGISTERED_KINDS, kind_of
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 PREDICATE_TYPE = "https://strongroom.example/custody-event/draft"
+ENDORSEMENTS = "endorsements"  # the member of an entry, the fact of a key entry, and the name in an opening
 CLOCK_STATES = ("synchronised", "unsynchronised")
 _PLACE_MEMBERS = {"log", "seq", "prev", "event", "subject_prev", "recorded_at", "clock", "role", "software", "drop"}
 _MEMBERS = _PLACE_MEMBERS | {"type", "facts", "commitments", "endorsements", "corrects"}
@@ -131,6 +134,10 @@ def build_entry(
         "endorsements": None,
         "corrects": None,
     }
+    if event.endorsements:
+        endorsed = _opening(event, ENDORSEMENTS, [*map(encode, event.endorsements)], OpeningClass.INTERNAL, chance)
+        openings.append(endorsed)
+        predicate["endorsements"] = {"count": len(event.endorsements), "commitment": str(endorsed.commitment)}
     payload = canonical(build_statement(event.subjects, predicate_type=PREDICATE_TYPE, predicate=predicate))
     raw = encode_envelope(PAYLOAD_TYPE, payload, [(signer.keyid, signer.sign(pae(PAYLOAD_TYPE, payload)))])
     # Checked before it is written: a truncated entry would be signed and could never be taken back.
@@ -141,6 +148,8 @@ def build_entry(
 
 def _commit(event: Event, chance: Chance) -> tuple[dict[str, Json], list[Opening]]:
     """Return the commitments of an event as they stand in the entry, and the openings that fit them."""
+    if event.openings is not None:
+        return commitments_of(event.openings), _fixed_openings(event)
     commitments: dict[str, Json] = {}
     openings: list[Opening] = []
     for name, member in event.type.all_committed.items():
@@ -159,6 +168,35 @@ def _commit(event: Event, chance: Chance) -> tuple[dict[str, Json], list[Opening
             commitments[name] = str(opening.commitment)
             openings.append(opening)
     return commitments, openings
+
+
+def commitments_of(openings: Iterable[tuple[str, str]]) -> dict[str, Json]:
+    """Return the commitments as they stand in an entry for openings (member, text) that were fixed beforehand."""
+    commitments: dict[str, Json] = {}
+    for member, text in openings:
+        name, _, element = member.partition("/")
+        digest = str(commitment(text))
+        if element:
+            listed = commitments.setdefault(name, [])
+            if isinstance(listed, list):
+                listed.append(digest)
+        else:
+            commitments[name] = digest
+    return commitments
+
+
+def _fixed_openings(event: Event) -> list[Opening]:
+    classes = {name: member.opening_class for name, member in event.type.all_committed.items()}
+    return [
+        Opening(commitment=commitment(text), member=member, opening_class=classes[member.partition("/")[0]], text=text)
+        for member, text in event.openings or ()
+    ]
+
+
+def fixed(event: Event, chance: Chance) -> Event:
+    """Return ``event`` with its openings fixed, so that people can endorse its commitments before it is recorded."""
+    _, openings = _commit(event, chance)
+    return replace(event, openings=tuple((opening.member, opening.text) for opening in openings))
 
 
 def _opening(event: Event, member: str, value: Json, opening_class: OpeningClass, chance: Chance) -> Opening:
@@ -188,7 +226,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     software: Mapping[str, Json]
     drop: str | None
     facts: Mapping[str, Json]
-    commitments: Mapping[str, Digest | tuple[Digest, ...]]
+    commitments: Mapping[str, Digest | tuple[Digest, ...]]  # with that of `endorsements`, where there are any
+    endorsements: int  # by personal keys; those of root keys stand in the facts
     known: bool  # this version has the schema of the type; otherwise it is shown and counted, and nothing is concluded
 
 
@@ -230,7 +269,8 @@ def _entry(raw: bytes, envelope: Envelope, statement: Statement, predicate: Mapp
         software=_object(predicate["software"]),
         drop=_optional_text(predicate["drop"]),
         facts={} if predicate["facts"] is None else _object(predicate["facts"]),
-        commitments=_commitments(predicate["commitments"]),
+        commitments=_commitments(predicate["commitments"], predicate["endorsements"]),
+        endorsements=0 if predicate["endorsements"] is None else _integer(_object(predicate["endorsements"])["count"]),
         known=_text(predicate["type"]) in EVENT_TYPES,
     )
 
@@ -288,9 +328,14 @@ def _check_schema(entry: Entry, predicate: Mapping[str, Json]) -> None:
     event_type = EVENT_TYPES[entry.type]
     if not {kind_of(name) for name in entry.subjects} <= set(event_type.subjects):
         raise EntryFormatError(f"{entry.type} with a subject of another kind than {', '.join(event_type.subjects)}")
-    if predicate["endorsements"] is not None or (predicate["corrects"] is not None and not event_type.correctable):
+    is_endorsed = entry.endorsements > 0
+    if (is_endorsed and not event_type.endorsable) or (
+        predicate["corrects"] is not None and not event_type.correctable
+    ):
         raise EntryFormatError(f"{entry.type} is neither endorsed nor corrected in this way")
-    if set(entry.facts) != set(event_type.all_facts) or set(entry.commitments) != set(event_type.all_committed):
+    if set(entry.facts) != set(event_type.all_facts) or set(entry.commitments) - {ENDORSEMENTS} != set(
+        event_type.all_committed
+    ):
         raise EntryFormatError(f"{entry.type} with other members than its schema has")
     for name, fact in event_type.all_facts.items():
         if not fact.accepts(entry.facts[name]):
@@ -332,10 +377,15 @@ def _subject_heads(value: Json) -> dict[str, SubjectHead]:
     return heads
 
 
-def _commitments(value: Json) -> dict[str, Digest | tuple[Digest, ...]]:
-    return {
+def _commitments(value: Json, endorsements: Json) -> dict[str, Digest | tuple[Digest, ...]]:
+    commitments: dict[str, Digest | tuple[Digest, ...]] = {
         name: tuple(Digest.parse(_text(one)) for one in member)
         if isinstance(member, list)
         else Digest.parse(_text(member))
         for name, member in _object(value).items()
     }
+    if ENDORSEMENTS in commitments:
+        raise EntryFormatError("endorsements among the commitments: they have a member of their own")
+    if endorsements is not None:
+        commitments[ENDORSEMENTS] = Digest.parse(_text(_object(endorsements)["commitment"]))
+    return commitments

@@ -29,6 +29,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     event: str = msgspec.field(default_factory=new_event_id)
     drop: str | None = None
     role: str | None = None
+    openings: tuple[tuple[str, str], ...] | None = None  # member and text, where they were fixed before recording
+    endorsements: tuple[bytes, ...] = ()  # envelopes by personal keys, ascending by keyid
 
     def __post_init__(self) -> None:
         if not self.subjects:
@@ -44,6 +46,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         _check_members(
             self.type.name, "committed member", set(self.values), set(self.type.all_committed), exactly=False
         )
+        if self.endorsements and not self.type.endorsable:
+            raise EventRuleError(f"{self.type.name} is not endorsed by people")
 
     def _check_subject(self, name: str) -> None:
         kind = kind_of(name)

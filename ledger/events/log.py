@@ -16,8 +16,11 @@ from ledger.events.vocabulary import (
     OpeningClass,
     always,
     ascii_text,
+    base64_texts,
     code,
+    count,
     optional_digest,
+    optional_records,
     records,
 )
 
@@ -32,10 +35,12 @@ LOG_OPENED = EventType(
         "origin": ascii_text("name of the log, as in every entry and checkpoint"),
         "log_vkey": ascii_text("verifier key of the log, as in C2SP signed-note"),
         "recorder_keys": records("keys that sign entries", "algorithm", "keyid", "spki"),
-        "root_keys": always("keys whose holders must endorse key changes", None),
-        "root_threshold": always("how many of them must", 0),
+        "root_keys": optional_records(
+            "keys whose holders must endorse a change of keys, and the end of the log", "algorithm", "keyid", "spki"
+        ),
+        "root_threshold": count("how many of them must; 0: whoever has a recorder key may change the keys"),
         "predecessor": always("the log that this one continues", None),
-        "endorsements": always("endorsements by the predecessor's root keys", None),
+        "endorsements": base64_texts("endorsements by the predecessor's root keys, ascending by keyid; null for none"),
     },
     correctable=False,
 )
@@ -78,10 +83,10 @@ CLOCK_ANOMALY = EventType(
 TYPES = (LOG_OPENED, CONFIG_CHANGED, SOFTWARE_UPDATED, CLOCK_ANOMALY)
 
 
-class RecorderKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that signs entries, as entry 0 names it."""
+class NamedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorder or root key, as entry 0 names it."""
 
-    algorithm: str  # "ed25519"
+    algorithm: str  # "ed25519" for a recorder key
     keyid: str  # hex SHA-256 of the DER SubjectPublicKeyInfo
     spki: str  # standard base64 of that DER
 
@@ -89,12 +94,22 @@ class RecorderKey(msgspec.Struct, frozen=True, kw_only=True):
         return {"algorithm": self.algorithm, "keyid": self.keyid, "spki": self.spki}
 
 
+RecorderKey = NamedKey
+
+
 def log_subject(origin: str) -> dict[str, Digest]:
     """Return the log as a subject: its digest is that of its origin."""
     return {"log": Digest.of(origin.encode())}
 
 
-def log_opened(origin: str, *, log_vkey: str, recorder_keys: Sequence[RecorderKey]) -> Event:
+def log_opened(
+    origin: str,
+    *,
+    log_vkey: str,
+    recorder_keys: Sequence[NamedKey],
+    root_keys: Sequence[NamedKey] = (),
+    root_threshold: int = 0,
+) -> Event:
     return Event(
         type=LOG_OPENED,
         subjects=log_subject(origin),
@@ -103,8 +118,8 @@ def log_opened(origin: str, *, log_vkey: str, recorder_keys: Sequence[RecorderKe
             "origin": origin,
             "log_vkey": log_vkey,
             "recorder_keys": [key.as_json() for key in recorder_keys],
-            "root_keys": None,
-            "root_threshold": 0,
+            "root_keys": [key.as_json() for key in root_keys] or None,
+            "root_threshold": root_threshold,
             "predecessor": None,
             "endorsements": None,
         },

@@ -19,6 +19,7 @@ from ledger.identifiers import EVENT_ID
 
 CODE = re.compile(r"[a-z0-9._-]{1,40}", re.ASCII)
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{4,60000}={0,2}", re.ASCII)
 _PRINTABLE = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,4000}", re.ASCII)
 MAX_INTEGER = 2**53 - 1
 
@@ -84,6 +85,7 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
     category: Category = Category.ADMINISTRATION
     correctable: bool = True
     splits: bool = False  # may become several entries: then facts carry group, part and parts
+    endorsable: bool = False  # people may sign beforehand, with their personal keys
 
     @property
     def all_facts(self) -> Mapping[str, Fact]:
@@ -131,6 +133,30 @@ def optional_digest(meaning: str) -> Fact:
     )
 
 
+def optional_size(meaning: str, *, unit: str = "entry") -> Fact:
+    """A number of things from 0, or null."""
+    return Fact(
+        meaning=meaning, json_type="integer, 0 or more; or null", accepts=lambda v: v is None or _is_count(v), unit=unit
+    )
+
+
+def optional_text(meaning: str) -> Fact:
+    return Fact(meaning=meaning, json_type="string or null", accepts=lambda v: v is None or _is_text(v))
+
+
+def base64_texts(meaning: str) -> Fact:
+    """One or more byte strings in standard base64, or null for none (an empty list never stands in an entry)."""
+
+    def accepts(value: Json) -> bool:
+        return value is None or (
+            isinstance(value, list)
+            and bool(value)
+            and all(isinstance(text, str) and _BASE64.fullmatch(text) for text in value)
+        )
+
+    return Fact(meaning=meaning, json_type="list of strings in standard base64; or null for none", accepts=accepts)
+
+
 def ascii_text(meaning: str) -> Fact:
     return Fact(meaning=meaning, json_type="string", accepts=_is_text)
 
@@ -157,6 +183,12 @@ def records(meaning: str, *members: str) -> Fact:
         )
 
     return Fact(meaning=meaning, json_type=f"list of objects with {', '.join(members)}", accepts=accepts)
+
+
+def optional_records(meaning: str, *members: str) -> Fact:
+    """As `records`, or null for none."""
+    some = records(meaning, *members)
+    return Fact(meaning=meaning, json_type=f"{some.json_type}; or null", accepts=lambda v: v is None or some.accepts(v))
 
 
 def optional_coded_records(meaning: str, *members: str) -> Fact:

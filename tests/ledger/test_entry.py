@@ -271,7 +271,7 @@ def test_a_statement_without_one_member_is_refused(member: str) -> None:
         ("master.defined", fact(size_bytes=-1)),
         ("master.defined", fact(read_back="felt-fine")),
         ("log.opened", fact(root_threshold=False)),
-        ("log.opened", fact(root_threshold=1)),
+        ("log.opened", fact(root_threshold=-1)),
         ("log.opened", fact(recorder_keys=[])),
         ("log.opened", lambda s: s["predicate"]["facts"].pop("origin")),
         ("log.opened", fact(origin=None)),

@@ -230,6 +230,7 @@ def test_names_places_and_people_are_never_open() -> None:
         *("size_bytes", "position", "read_back", "duplicate", "supersedes", "kind", "reason"),
         *("tier", "outcome", "keyframes", "tools", "limits", "sandbox"),
         *("command", "count", "rule", "group", "part", "parts"),
+        *("purpose", "algorithm", "keyid", "spki", "proof", "good_size"),
     }
 
 

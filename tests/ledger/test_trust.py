@@ -28,8 +28,9 @@ def test_the_first_entry_names_the_log_and_its_keys() -> None:
     [
         ({"origin": "strongroom/0000000000000"}, "opens another log"),
         ({"log_vkey": vkey("strongroom/0000000000000", LOG_SIGNER.public)}, "names the key of"),
-        ({"recorder_keys": [{"algorithm": "rsa", "keyid": "k", "spki": "AAAA"}]}, "unknown kind"),
-        ({"recorder_keys": [{"algorithm": "ed25519", "keyid": "k", "spki": "-"}]}, "not base64"),
+        ({"recorder_keys": [{"algorithm": "rsa", "keyid": "k", "spki": "AAAA"}]}, "not the digest"),
+        ({"recorder_keys": [{"algorithm": "ed25519", "keyid": "k", "spki": "-"}]}, "not standard base64"),
+        ({"root_threshold": 1}, "demands 1 endorsements and names 0"),
     ],
 )
 def test_a_first_entry_that_contradicts_itself_is_not_believed(facts: dict[str, Json], what: str) -> None:

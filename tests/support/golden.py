@@ -20,11 +20,13 @@ from vectors import VECTORS
 from hashing.digest import ZERO_DIGEST, Digest
 from hashing.merkle import leaf_hash
 from hashing.note import vkey
+from hashing.public_key import PublicKey
 from hashing.strict_json import Json
 from ledger.entry import BuiltEntry, Chance, Place, Software, SubjectHead, build_entry
-from ledger.events import EVENT_TYPES, access, actor, analysis, drop, item, log
+from ledger.events import EVENT_TYPES, access, actor, analysis, drop, item, key, log
 from ledger.events.event import Event
 from ledger.keys.file import FileSigner
+from ledger.trust import proof_message
 
 ORIGIN = "strongroom/4XH7K3M9QZV2D"
 LOG_SIGNER = FileSigner(Ed25519PrivateKey.from_private_bytes(bytes(range(0x20))))
@@ -113,7 +115,7 @@ def golden_text(event: Event) -> str:
 
 def golden_events() -> Mapping[str, Event]:
     """Return one event of each type, by the name of the type; its ``event`` is derived from that name."""
-    events = [*_log_events(), *_actor_events(), *_drop_events(), *_item_events(), *_access_events()]
+    events = [*_log_events(), *_key_events(), *_actor_events(), *_drop_events(), *_item_events(), *_access_events()]
     return {
         event.type.name: replace(event, event=f"event_{Digest.of(event.type.name.encode()).hex[:32]}")
         for event in events
@@ -121,18 +123,45 @@ def golden_events() -> Mapping[str, Event]:
 
 
 def _log_events() -> list[Event]:
-    key = log.RecorderKey(
+    named = log.NamedKey(
         algorithm="ed25519",
         keyid=RECORDER_SIGNER.keyid,
         spki=base64.b64encode(RECORDER_SIGNER.spki).decode("ascii"),
     )
     return [
-        log.log_opened(ORIGIN, log_vkey=vkey(ORIGIN, LOG_SIGNER.public), recorder_keys=[key]),
+        log.log_opened(ORIGIN, log_vkey=vkey(ORIGIN, LOG_SIGNER.public), recorder_keys=[named]),
         log.config_changed(ORIGIN, setting="settle_seconds", before="5", after="8.5", actor=_CUSTODIAN),
         log.software_updated(
             ORIGIN, version_before="0.0.9", version_after="0.1.0", build_before=None, build_after="5b" * 32
         ),
         log.clock_anomaly(ORIGIN, before="2026-11-24T08:15:30.123456Z", after="2026-11-24T08:15:29.000000Z"),
+    ]
+
+
+def _key_events() -> list[Event]:
+    new = FileSigner(Ed25519PrivateKey.from_private_bytes(bytes(range(0x40, 0x60))))
+    public = PublicKey(algorithm="ed25519", spki=new.spki)
+    proof = new.sign(proof_message(ORIGIN, new.keyid, "recorder"))
+    return [
+        key.key_enrolled(
+            ORIGIN,
+            key.ProvenKey(public=public, proof=proof),
+            purpose="recorder",
+            holder=None,
+            reason="yearly change",
+            by=_CUSTODIAN,
+            role="custodian",
+        ),
+        key.key_revoked(
+            ORIGIN,
+            RECORDER_SIGNER.keyid,
+            purpose="recorder",
+            good_size=1,
+            holder=None,
+            reason="the machine was stolen",
+            by=_CUSTODIAN,
+            role="custodian",
+        ),
     ]
 
 

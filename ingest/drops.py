@@ -6,7 +6,7 @@ PURE but for its memory: time is passed in as monotonic seconds, and nothing her
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ingest.intake_db import DropRow, FileRow
 from ingest.settle import DropObservation, Settled, Waiting
@@ -39,13 +39,14 @@ class Drop:
     retry_at_s: float = 0.0
     depositor_uid: int | None = None
     told: bool = False  # whether a receipt for its state was written in this run
-    identity: tuple[int, int] | None = None  # device and inode of the top-level entry
+    missed: bool = False  # the last complete scan did not find it: a second one decides whether it is gone
     renamed: bool = False  # it left its name, and stands in the share under another one
     reconsider: bool = False  # what made it a problem may have passed: complete it again
     stale: bool = True  # not looked at yet, or a file changed while it was read: nothing is decided before a look
 
     todo: list[Found] = field(default_factory=list)  # not dealt with as it is now, in the order of the raw paths
     passing: list[Found] = field(default_factory=list)  # refused for reasons that may pass
+    _unlisted: set[bytes] = field(default_factory=set)  # refused, and not found by the last look either
 
     def observe(self, found: Sequence[Found], now_s: float) -> None:
         """Take in what a complete scan found of this drop."""
@@ -54,11 +55,26 @@ class Drop:
         self.present = entries
         self.depositor_uid = next((entry.uid for entry in found if not entry.path_in_drop), None)
         self._resolve(entry.path_in_drop for entry in found if _is_plain_directory(entry))
-        self._resolve(path for path, row in list(self.dealt.items()) if path not in entries and _held_nothing(row))
-        self.identity = next((_identity(entry) for entry in found if not entry.path_in_drop), None)
+        unlisted = {path for path, row in self.dealt.items() if path not in entries and _held_nothing(row)}
+        self._resolve(unlisted & self._unlisted)
+        self._unlisted = unlisted - self._unlisted
+        self.row = replace(self.row, identity=_identity_in(found))
+        self.missed = False
         self.todo = [entry for _, entry in sorted(entries.items()) if not self._is_dealt_with(entry)]
         self.passing = [entry for entry in entries.values() if self._may_pass(entry)]
         self.stale = False
+
+    def miss(self) -> None:
+        """Take in that a complete scan did not find this drop: a listing may race a rename, so it is looked for again.
+
+        Nothing is decided of it before that second look.
+        """
+        self.missed = self.stale = True
+
+    @property
+    def wants_second_look(self) -> bool:
+        """Whether something was missed by the last look, and a second one has to say whether it is gone."""
+        return self.missed or bool(self._unlisted)
 
     def settled(self, settle_s: float) -> Settled | Waiting:
         """Say whether the drop is finished arriving, and by which rule, as of the last look."""
@@ -84,9 +100,9 @@ class Drop:
 
     @property
     def is_open(self) -> bool:
-        """Whether something of this drop is still to be taken or told."""
+        """Whether something of this drop is still to be taken, told or looked for."""
         untried = bool(self.passing) and self.retry_at_s == 0.0  # in this run
-        return self.row.state in ("received", "copying") or bool(self.todo) or untried
+        return self.row.state in ("received", "copying") or bool(self.todo) or untried or self.wants_second_look
 
     def is_news(self, row: FileRow | None) -> bool:
         """Whether an outcome differs from what was known of that entry: only news is told."""
@@ -119,8 +135,10 @@ class Drop:
         )
 
 
-def _identity(entry: Found) -> tuple[int, int] | None:
-    return None if entry.stat is None else (entry.stat.device, entry.stat.inode)
+def _identity_in(found: Iterable[Found]) -> tuple[int, int] | None:
+    """Return device and inode of the top-level entry."""
+    stats = (entry.stat for entry in found if not entry.path_in_drop)
+    return next(((stat.device, stat.inode) for stat in stats if stat is not None), None)
 
 
 def _held_nothing(row: FileRow) -> bool:

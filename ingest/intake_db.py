@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from base import fsio
 from base.errors import NewerDataError, SurroundingsError
@@ -19,7 +19,7 @@ from hashing.digest import Digest
 from ingest.share_facts import ReceiptFile
 from ledger.events.item import SourceStat
 
-_VERSION = 2
+_VERSION = 3
 CATALOGUE = b"catalogue"  # the subject of its condition: no root of a share, which begin with a slash
 _SCHEMA = """
 CREATE TABLE drop_ (
@@ -32,7 +32,8 @@ CREATE TABLE drop_ (
     gone       INTEGER NOT NULL,   -- 1: a complete scan no longer found it
     seen_files INTEGER NOT NULL,
     seen_bytes TEXT NOT NULL,      -- a number
-    manifest   TEXT NOT NULL       -- none, matched, mismatch, not-checked
+    manifest   TEXT NOT NULL,      -- none, matched, mismatch, not-checked
+    device TEXT, inode TEXT        -- of the top-level entry as it was last seen: numbers; NULL where lstat gave none
 ) STRICT;
 CREATE UNIQUE INDEX drop_by_name ON drop_ (root, name) WHERE gone = 0;
 CREATE TABLE file (
@@ -61,6 +62,7 @@ CREATE TABLE receipt (
     PRIMARY KEY (root, temporary)
 ) STRICT, WITHOUT ROWID;
 """
+_FROM_2 = "ALTER TABLE drop_ ADD COLUMN device TEXT; ALTER TABLE drop_ ADD COLUMN inode TEXT;"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ class DropRow:
     seen_files: int = 0
     seen_bytes: int = 0
     manifest: str = "none"
+    identity: tuple[int, int] | None = None  # device and inode of the top-level entry: by them a renamed one is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +157,8 @@ class IntakeDb:
     def drops(self, *, gone: bool = False) -> list[DropRow]:
         """Return every drop that is still in its share (or, with ``gone``, every one that is not), oldest first."""
         rows = self._connection.execute(
-            "SELECT drop_id, root, name, state, settled_by, received, gone, seen_files, seen_bytes, manifest "
-            "FROM drop_ WHERE gone = ? ORDER BY rowid",
+            "SELECT drop_id, root, name, state, settled_by, received, gone, seen_files, seen_bytes, manifest, "
+            "device, inode FROM drop_ WHERE gone = ? ORDER BY rowid",
             (int(gone),),
         )
         return [_drop_row(row) for row in rows]
@@ -164,10 +167,10 @@ class IntakeDb:
         """Write what is known of a drop now."""
         with self.transaction():
             self._connection.execute(
-                "INSERT INTO drop_ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (drop_id) DO UPDATE SET "
+                "INSERT INTO drop_ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (drop_id) DO UPDATE SET "
                 "state = excluded.state, settled_by = excluded.settled_by, received = excluded.received, "
                 "gone = excluded.gone, seen_files = excluded.seen_files, seen_bytes = excluded.seen_bytes, "
-                "manifest = excluded.manifest",
+                "manifest = excluded.manifest, device = excluded.device, inode = excluded.inode",
                 (
                     row.drop_id,
                     row.root,
@@ -179,6 +182,7 @@ class IntakeDb:
                     row.seen_files,
                     str(row.seen_bytes),
                     row.manifest,
+                    *((None, None) if row.identity is None else map(str, row.identity)),
                 ),
             )
 
@@ -280,6 +284,8 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         connection.executescript(
             f"PRAGMA secure_delete = ON; BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
         )
+    elif version == 2 and not read_only:
+        connection.executescript(f"BEGIN; {_FROM_2} PRAGMA user_version = {_VERSION}; COMMIT;")
     elif version > _VERSION:
         connection.close()
         raise NewerDataError(f"{path.name} is of version {version}; this program knows {_VERSION}.")
@@ -295,8 +301,13 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
-def _drop_row(row: tuple[str, bytes, bytes, str, str | None, int, int, int, str, str]) -> DropRow:
-    drop_id, root, name, state, settled_by, received, gone, seen_files, seen_bytes, manifest = row
+_Columns: TypeAlias = tuple[
+    str, bytes, bytes, str, str | None, int, int, int, str, str, str | None, str | None
+]  # of drop_
+
+
+def _drop_row(row: _Columns) -> DropRow:
+    drop_id, root, name, state, settled_by, received, gone, seen_files, seen_bytes, manifest, device, inode = row
     return DropRow(
         drop_id=drop_id,
         root=root,
@@ -308,6 +319,7 @@ def _drop_row(row: tuple[str, bytes, bytes, str, str | None, int, int, int, str,
         seen_files=seen_files,
         seen_bytes=int(seen_bytes),
         manifest=manifest,
+        identity=None if device is None or inode is None else (int(device), int(inode)),
     )
 
 

@@ -1,13 +1,14 @@
 """One share: its reader, its drops, and the reconciling scan that is the truth about both.
 
-Events only start a scan sooner. A root that vanishes, errors or turns empty is *unreachable*, never "all gone": only a
-complete scan that still finds something may say that a drop has left the share.
+Events only start a scan sooner. A root that vanishes, errors or turns empty is *unreachable*, never "all gone": only
+two complete scans in a row that still find something may say that a drop has left the share. A listing can race a
+rename, and then it misses what was there all the time.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from base.escape import shown
 from ingest.drops import Drop
@@ -64,6 +65,11 @@ class ShareWatch:
         self.reader.close()
 
     @property
+    def in_sight(self) -> list[Drop]:
+        """The drops that the last look found, if it could be had: the others are left as they are."""
+        return [] if self.unreachable is not None else [drop for drop in self.drops.values() if not drop.missed]
+
+    @property
     def busy_interval_s(self) -> float:
         return min(BUSY_SCAN_S, max(self._settle_s / 2, 0.05))
 
@@ -110,27 +116,40 @@ class ShareWatch:
         for entry in found:
             if not self.desk.is_ours(entry):
                 by_name.setdefault(entry.drop_name, []).append(entry)
+        leaving = {drop.row.name for drop in self.left}
         for name, entries in by_name.items():
-            self._drop_named(name).observe(entries, now_s)
-        gone = [self.drops.pop(name) for name in list(self.drops) if name not in by_name]
-        here = {drop.identity for drop in self.drops.values()}
-        for drop in gone:
-            drop.renamed = drop.identity is not None and drop.identity in here
-        self.left += gone
+            if name not in leaving:  # an older drop of that name is let go of first
+                self._observe(name, entries, now_s)
+        self._part_with(self.drops.keys() - by_name.keys())
         self.next_scan_s = now_s + self._interval(now_s)
 
-    def _drop_named(self, name: bytes) -> Drop:
-        if name not in self.drops:
-            row = self._adopted(self.root, name)
-            if row is None:
-                row = DropRow(drop_id=new_identifier("drop"), root=self.root, name=name)
-            self._db.put_drop(row)
-            self.drops[name] = Drop(row=row, dealt=self._db.files(row.drop_id))
-        return self.drops[name]
+    def _observe(self, name: bytes, entries: list[Found], now_s: float) -> None:
+        known = self.drops.get(name)
+        drop = known or self._new_drop(name)
+        before = drop.row
+        drop.observe(entries, now_s)
+        if known is None or drop.row != before:
+            self.put(drop, drop.row)
+        self.drops[name] = drop
+
+    def _part_with(self, missing: Set[bytes]) -> None:
+        """Let go of drops that were missed the last time too, or are found renamed; look for the others once more."""
+        here = {drop.row.identity for name, drop in self.drops.items() if name not in missing}
+        for drop in [self.drops[name] for name in sorted(missing)]:
+            drop.renamed = drop.row.identity is not None and drop.row.identity in here
+            if drop.missed or drop.renamed:
+                self.left.append(self.drops.pop(drop.row.name))
+            drop.miss()
+
+    def _new_drop(self, name: bytes) -> Drop:
+        row = self._adopted(self.root, name) or DropRow(drop_id=new_identifier("drop"), root=self.root, name=name)
+        return Drop(row=row, dealt=self._db.files(row.drop_id))
 
     def _interval(self, now_s: float) -> float:
         verdicts = [drop.settled(self._settle_s) for drop in self.drops.values()]
         waits = [verdict.until_s - now_s for verdict in verdicts if isinstance(verdict, Waiting)]
+        if any(drop.wants_second_look for drop in self.drops.values()):
+            return self.busy_interval_s
         return min(self.busy_interval_s, max(*waits, 0.01)) if waits else IDLE_SCAN_S
 
     def set_unreachable(self, error: ShareUnreachableError, now_s: float) -> None:

@@ -159,7 +159,7 @@ class Watcher:
         for share in self._shares:
             if share.is_due(self._clock()):
                 share.scan(self._clock())
-            for drop in list(share.drops.values()) if share.unreachable is None else ():
+            for drop in share.in_sight:
                 busy |= self._guarded(share, drop, partial(self._pipeline.advance, share, drop))
             for drop in list(share.left):
                 if self._guarded(share, drop, partial(self._pipeline.let_go, share, drop)):

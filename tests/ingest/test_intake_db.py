@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,31 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path,
         IntakeDb.open(path, read_only=read_only)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+_DROPS_OF_VERSION_2 = """
+DROP TABLE drop_;
+CREATE TABLE drop_ (drop_id TEXT PRIMARY KEY, root BLOB NOT NULL, name BLOB NOT NULL, state TEXT NOT NULL,
+    settled_by TEXT, received INTEGER NOT NULL, gone INTEGER NOT NULL, seen_files INTEGER NOT NULL,
+    seen_bytes TEXT NOT NULL, manifest TEXT NOT NULL) STRICT;
+CREATE UNIQUE INDEX drop_by_name ON drop_ (root, name) WHERE gone = 0;
+INSERT INTO drop_ VALUES ('drop_0', x'2f72', x'6e', 'held', 'quiet', 1, 0, 2, '3', 'none');
+PRAGMA user_version = 2;
+"""
+
+
+def test_a_database_of_the_version_before_is_brought_forward_with_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "intake.db"
+    IntakeDb.open(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_DROPS_OF_VERSION_2)
+    db = IntakeDb.open(path)
+    drop = DropRow(
+        drop_id="drop_0", root=b"/r", name=b"n", state="held", settled_by="quiet", received=True, seen_files=2,
+        seen_bytes=3,
+    )  # fmt: skip
+    assert (db.lost, db.drops()) == (False, [drop])
+    seen = replace(drop, identity=(2**64 - 1, 2**64 - 1))
+    db.put_drop(seen)
+    assert db.drops() == [seen]
+    db.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from program import make_site
+from program import Site, make_site
 
 from base.config import read_settings
 from ingest.share import ShareReader
@@ -83,4 +84,123 @@ def test_a_drop_renamed_before_it_was_taken_goes_on_under_its_new_name(tmp_path:
             turns()
     assert site.receipts("card-7")[1] == "2-HELD  DO-NOT-WIPE.html"
     assert [line["state"] for line in told if line.get("name") == "New folder"] == ["received"]
+    assert site.run("status").code == 0
+
+
+class Turns:
+    """A recorder that is turned by hand, and whose clock stands still in between."""
+
+    def __init__(self, site: Site) -> None:
+        layout = StoreLayout(site.store)
+        self.told: list[Mapping[str, object]] = []
+        self.now_s = 0.0
+        self.watcher = Watcher(
+            layout, read_settings(layout.settings), tell=self.told.append, clock=lambda: self.now_s, analyse=False
+        )
+
+    def after(self, seconds: float) -> None:
+        self.now_s += seconds
+        while self.watcher._turn():
+            pass
+
+    def states(self, name: str) -> list[object]:
+        return [line["state"] for line in self.told if line.get("event") == "drop.state" and line.get("name") == name]
+
+
+@pytest.fixture
+def misses(monkeypatch: pytest.MonkeyPatch) -> set[bytes]:
+    """Paths in the share, and below them, that no listing shows: as when it races a rename."""
+    hidden: set[bytes] = set()
+
+    def look(share: ShareWatch) -> tuple[list[Found], ScanOutcome]:
+        found, outcome = _look(share)
+        return [one for one in found if one.path not in hidden and one.drop_name not in hidden], outcome
+
+    monkeypatch.setattr(ShareWatch, "_look", look)
+    return hidden
+
+
+def test_a_drop_that_one_listing_misses_is_looked_for_again_before_it_counts_as_gone(
+    tmp_path: Path, misses: set[bytes]
+) -> None:
+    site = make_site(tmp_path, settle_s=10)
+    site.drop("card", {"a": b"a"})
+    site.put("other", b"keeps the share from being empty")
+    turns = Turns(site)
+    with turns.watcher:
+        turns.after(1)
+        misses.add(b"card")
+        turns.after(3)
+        assert turns.states("card") == ["received"]
+        misses.clear()
+        for _ in range(6):
+            turns.after(6)
+        assert turns.states("card") == ["received", "copying", "held"]
+        misses.add(b"card")
+        turns.after(31)
+        turns.after(3)
+        assert site.run("drop", "status", "card").stdout.count("no longer in it") == 1
+    assert len({line["drop"] for line in turns.told if line.get("name") == "card"}) == 1
+
+
+def test_a_drop_that_two_listings_miss_before_it_was_sealed_is_a_problem(tmp_path: Path, misses: set[bytes]) -> None:
+    site = make_site(tmp_path, settle_s=10)
+    site.drop("card", {"a": b"a"})
+    site.put("other", b"keeps the share from being empty")
+    turns = Turns(site)
+    with turns.watcher:
+        turns.after(1)
+        misses.add(b"card")
+        turns.after(3)
+        assert turns.states("card") == ["received"]
+        turns.after(3)
+        assert turns.states("card") == ["received", "problem"]
+
+
+def test_a_refused_link_that_one_listing_misses_stays_refused(tmp_path: Path, misses: set[bytes]) -> None:
+    site = make_site(tmp_path, settle_s=1)
+    site.drop("card", {"a": b"a"})
+    (site.share / "card" / "link").symlink_to("a")
+    turns = Turns(site)
+    with turns.watcher:
+        for _ in range(4):
+            turns.after(1)
+        assert turns.states("card") == ["received", "copying", "problem"]
+        misses.add(b"card/link")
+        turns.after(31)
+        misses.clear()
+        turns.after(31)
+        assert turns.states("card") == ["received", "copying", "problem"]
+        (site.share / "card" / "link").unlink()
+        for _ in range(4):
+            turns.after(31)
+        assert turns.states("card") == ["received", "copying", "problem", "held"]
+
+
+def test_a_single_run_waits_for_the_second_look_at_what_is_gone(tmp_path: Path) -> None:
+    site = make_site(tmp_path)
+    for name in ("card", "other"):
+        site.drop(name, {"a": b"a"})
+    assert site.watch_once().code == 0
+    shutil.rmtree(site.share / "card")
+    assert site.watch_once().code == 0
+    assert "no longer in it" in site.run("drop", "status", "card").stdout
+
+
+def test_a_drop_renamed_while_no_recorder_ran_goes_on_under_its_new_name(tmp_path: Path) -> None:
+    site = make_site(tmp_path, settle_s=10)
+    (site.share / "New folder").mkdir()
+    before = Turns(site)
+    with before.watcher:
+        before.after(1)
+    assert before.states("New folder") == ["received"]
+    (site.share / "New folder").rename(site.share / "card-7")
+    site.drop("card-7", {"a": b"a"})
+    after = Turns(site)
+    with after.watcher:
+        for _ in range(6):
+            after.after(6)
+    assert after.states("New folder") == []
+    assert site.receipts("New folder") == []
+    assert site.receipts("card-7")[1] == "2-HELD  DO-NOT-WIPE.html"
     assert site.run("status").code == 0

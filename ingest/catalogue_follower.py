@@ -14,6 +14,7 @@ from catalog.bring_forward import Follower
 from catalog.database import CatalogueReplacedError
 from ingest.intake_db import CATALOGUE, Condition, IntakeDb
 from ledger.layout import StoreLayout
+from ledger.log_db import LogDiskError
 
 _TRIES = 3  # when another process makes the catalogue again at the same time
 RETRY_S = 30.0  # a catalogue that is locked is waited for 5 s each time, and sealing waits with it
@@ -58,6 +59,8 @@ class CatalogueFollower:
             if self._follower is None:
                 self._follower = Follower(self._layout)
             self._follower.bring_forward()
+        except LogDiskError:
+            raise
         except _BEARABLE as error:
             self.close()
             return error

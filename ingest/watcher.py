@@ -30,6 +30,7 @@ from ingest.settings_record import record_changed_settings
 from ingest.share_process import ShareUnreachableError, StopRequestedError
 from ingest.share_watch import ShareWatch
 from ledger.layout import StoreLayout
+from ledger.log_db import LogDiskError
 from ledger.record import Recorder
 from ledger.recovery import start
 from ledger.seal import seal
@@ -171,7 +172,10 @@ class Watcher:
         return busy
 
     def _guarded(self, share: ShareWatch, drop: Drop, action: Callable[[], bool]) -> bool:
-        """Run one step; a share or a disk that fails makes a visible condition, and the step is tried again later."""
+        """Run one step; a share or a disk that fails makes a visible condition, and the step is tried again later.
+
+        Errors of the disk under the log itself go up, and end the process: only a start checks the log.
+        """
         now_s = self._clock()
         if now_s < self._retry_store_at_s:
             return False
@@ -183,6 +187,8 @@ class Watcher:
             if error.cause != "waiting":
                 share.put_last(drop)
             return False
+        except LogDiskError:
+            raise
         except SurroundingsError as error:
             self._store_waits(error, now_s)
             share.look_again(drop)
@@ -215,6 +221,8 @@ class Watcher:
             return
         try:
             self._analyse(idle=idle)
+        except LogDiskError:
+            raise
         except SurroundingsError as error:
             self._store_waits(error, self._clock())
 

@@ -31,6 +31,16 @@ from base.errors import (
 )
 from ledger.layout import StoreLayout
 
+
+class LogDiskError(SurroundingsError):
+    """The disk gave an error when the log was read or written. Whoever records ends: going on would hide it."""
+
+    next_step = (
+        "Have the disk of the store checked, then start the recorder again: it checks the log first. What was told as "
+        "sealed is sealed; the rest is still in the shares."
+    )
+
+
 SCHEMA_VERSION = 1
 # What may be looked up by type and member: masters are found by their entry, and would be most of the index. A query
 # has to say it in these very words, or it reads every opening.
@@ -291,7 +301,9 @@ def _declared(error: sqlite3.Error, what: str) -> EvidenceError:
             return BusyError(f"{what} is busy for more than {BUSY_WAIT_S:.0f} s.")
         case sqlite3.SQLITE_FULL:
             return SurroundingsError(f"the disk of {what} is full.", next_step="Free space; nothing recorded is lost.")
-        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+        case sqlite3.SQLITE_IOERR:
+            return LogDiskError(f"the disk gave an error for {what}: {text}.")
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return SurroundingsError(f"{what} can't be read or written: {text}.")
         case sqlite3.SQLITE_CONSTRAINT:
             return LedgerError(f"the log refuses a second entry for the same event: {text}.")

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from program import Site, make_site
+from program import make_site
+from turns import Turns
 
 from base.config import read_settings
 from ingest.share import ShareReader
@@ -85,26 +86,6 @@ def test_a_drop_renamed_before_it_was_taken_goes_on_under_its_new_name(tmp_path:
     assert site.receipts("card-7")[1] == "2-HELD  DO-NOT-WIPE.html"
     assert [line["state"] for line in told if line.get("name") == "New folder"] == ["received"]
     assert site.run("status").code == 0
-
-
-class Turns:
-    """A recorder that is turned by hand, and whose clock stands still in between."""
-
-    def __init__(self, site: Site) -> None:
-        layout = StoreLayout(site.store)
-        self.told: list[Mapping[str, object]] = []
-        self.now_s = 0.0
-        self.watcher = Watcher(
-            layout, read_settings(layout.settings), tell=self.told.append, clock=lambda: self.now_s, analyse=False
-        )
-
-    def after(self, seconds: float) -> None:
-        self.now_s += seconds
-        while self.watcher._turn():
-            pass
-
-    def states(self, name: str) -> list[object]:
-        return [line["state"] for line in self.told if line.get("event") == "drop.state" and line.get("name") == name]
 
 
 @pytest.fixture

@@ -242,7 +242,7 @@ def test_a_reader_that_never_ends_makes_the_log_busy_and_nothing_is_recorded(
         (sqlite3.SQLITE_BUSY, BusyError, 7),
         (sqlite3.SQLITE_LOCKED, BusyError, 7),
         (sqlite3.SQLITE_FULL, SurroundingsError, 8),
-        (sqlite3.SQLITE_IOERR_READ, SurroundingsError, 8),
+        (sqlite3.SQLITE_IOERR_READ, log_db.LogDiskError, 8),
         (sqlite3.SQLITE_CANTOPEN, SurroundingsError, 8),
         (sqlite3.SQLITE_IOERR_FSYNC, SyncFailedError, 10),
         (sqlite3.SQLITE_IOERR_DIR_FSYNC, SyncFailedError, 10),

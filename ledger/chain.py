@@ -5,12 +5,12 @@ PURE: bytes in, findings out. It never stops at the first problem.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from base.errors import Finding, LedgerError
+from base.errors import Finding, LedgerError, UncheckedError
 from hashing.digest import ZERO_DIGEST, Digest
 from ledger.entry import NO_HEAD, Entry, SubjectHead, parse_entry
-from ledger.trust import Trust, trust_of, verify_signature
+from ledger.trust import KeyRegister
 
 
 class ChainCheck:
@@ -19,7 +19,8 @@ class ChainCheck:
     def __init__(self, origin: str) -> None:
         self.findings: list[Finding] = []
         self._origin = origin
-        self._trust: Trust | None = None
+        self._keys: KeyRegister | None = None
+        self._unchecked: dict[str, int] = {}  # why -> how often
         self._prev: Digest | None = ZERO_DIGEST  # None where the entry before could not be read
         self._heads: dict[str, SubjectHead] = {}
         self._events: set[bytes] = set()
@@ -29,6 +30,21 @@ class ChainCheck:
     def heads(self) -> Mapping[str, SubjectHead]:
         """Where the chain of each subject stands."""
         return self._heads
+
+    @property
+    def keys(self) -> KeyRegister | None:
+        """The keys of the log as far as it was checked; None as long as no entry named any."""
+        return self._keys
+
+    @property
+    def not_checked(self) -> Sequence[str]:
+        """What could not be checked, in sentences: unknown algorithms, and what a lost key may have signed."""
+        unknown = [f"{reason} In all {count} such entries." for reason, count in self._unchecked.items()]
+        doubted = [
+            f"Who recorded what the key {keyid} signed at positions {first} to {end - 1}: it was revoked as lost."
+            for keyid, first, end in (self._keys.doubted() if self._keys else ())
+        ]
+        return [*unknown, *doubted]
 
     def check(self, seq: int, raw: bytes) -> Entry | None:
         """Check the bytes at position ``seq`` and return the entry, or None when they are not one."""
@@ -55,15 +71,35 @@ class ChainCheck:
             return None
 
     def _check_signature(self, seq: int, entry: Entry) -> None:
+        expected = "a valid signature by a key of this log, valid here"
         try:
             if seq == 0:
-                self._trust = trust_of(entry)
-            if self._trust is None:
-                self._add(seq, "entry-untrusted", "a log whose first entry names its keys", "no such first entry")
-                return
-            verify_signature(entry, self._trust.recorder_keys)
+                self._keys = KeyRegister(entry)
         except LedgerError as error:
-            self._add(seq, "entry-untrusted", "a valid signature by a key of this log", str(error))
+            self._add(seq, "entry-untrusted", expected, str(error))
+            return
+        if self._keys is None:
+            self._add(seq, "entry-untrusted", "a log whose first entry names its keys", "no such first entry")
+            return
+        try:
+            self._keys.verify_signature(entry)
+        except UncheckedError as error:
+            self._could_not_check(error)
+        except LedgerError as error:
+            self._add(seq, "entry-untrusted", expected, str(error))
+            return  # what nobody vouches for changes no keys
+        self._follow_keys(seq, entry, self._keys)
+
+    def _follow_keys(self, seq: int, entry: Entry, keys: KeyRegister) -> None:
+        try:
+            keys.apply(entry)
+        except UncheckedError as error:
+            self._could_not_check(error)
+        except LedgerError as error:
+            self._add(seq, "key-not-sound", "a change of keys that the rules of this log allow", str(error))
+
+    def _could_not_check(self, error: UncheckedError) -> None:
+        self._unchecked[str(error)] = self._unchecked.get(str(error), 0) + 1
 
     def _check_place(self, seq: int, entry: Entry) -> None:
         if entry.seq != seq or entry.log != self._origin:

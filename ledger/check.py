@@ -98,6 +98,7 @@ class _LogCheck:
         self._check_recorded(size, chain)
         self._row_check.check_nothing_beyond(size)
         self._verdict.findings += chain.findings
+        self._verdict.not_checked += chain.not_checked
         tree = RecomputedTree(self._leaves)
         self._verdict.root = tree.root_at(size)
         check_tiles(self._layout.log, tree, self._verdict)

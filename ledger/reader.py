@@ -17,11 +17,12 @@ from hashing.digest import Digest
 from ledger import log_db
 from ledger.entry import Entry, parse_entry
 from ledger.identifiers import kind_of
+from ledger.keys.recorded import recorded_keys
 from ledger.layout import StoreLayout
 from ledger.openings import OpenedEntry, open_entry, texts_of
 from ledger.published import Sealed, newest_checkpoint
 from ledger.record import read_fact
-from ledger.trust import Trust, trust_of
+from ledger.trust import KeyRegister, Trust, trust_of
 
 PAGE = 512
 # By type after type, also those that this version does not know: the index begins with the type.
@@ -44,6 +45,7 @@ class LogReader:
         self._connection = log_db.connect_read_only(layout)
         self.origin = read_fact(self._connection, "origin")
         self._trust: Trust | None = None
+        self._keys: KeyRegister | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +59,13 @@ class LogReader:
         if self._trust is None:
             self._trust = trust_of(self.entry(0))
         return self._trust
+
+    @property
+    def keys(self) -> KeyRegister:
+        """The keys of the log with those enrolled and revoked later, recorded when this was first asked."""
+        if self._keys is None:
+            self._keys = recorded_keys(self._connection)
+        return self._keys
 
     def sealed(self) -> Checkpoint:
         """Return the newest committed checkpoint."""

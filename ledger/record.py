@@ -25,12 +25,14 @@ from ledger.entry import BuiltEntry, Chance, Entry, Place, Software, SubjectHead
 from ledger.events.drop import DROP_RECEIVED
 from ledger.events.event import Event, parts_of
 from ledger.events.log import clock_anomaly, software_updated
-from ledger.keys.file import RECORDER_KEY, FileSigner, load_key
+from ledger.keys.file import recorder_signer
+from ledger.keys.recorded import key_entries, recorded_keys
+from ledger.keys.signer import Signer
 from ledger.layout import StoreLayout
 from ledger.openings import bytes_of
-from ledger.published import check_published, log_key
+from ledger.published import check_published
 from ledger.software import this_software
-from ledger.trust import verify_signature
+from ledger.trust import ENDORSED_EVENTS, KeyRegister
 
 Proposal = Event | Arrival | Refusal | Completion
 
@@ -65,11 +67,12 @@ class _Head(msgspec.Struct, frozen=True):
 class Recorder:
     """The log, open for recording by this process."""
 
-    def __init__(self, layout: StoreLayout, connection: sqlite3.Connection, signer: FileSigner, origin: str) -> None:
+    def __init__(self, layout: StoreLayout, connection: sqlite3.Connection, signer: Signer, origin: str) -> None:
         self.layout = layout
         self.connection = connection
         self.signer = signer
         self.origin = origin
+        self.keys: KeyRegister | None = None  # None until the first entry is there
         self.own_digests: dict[int, Digest] = {}  # what this process wrote and has not yet seen sealed
         self.arrival_keys: dict[str, bytes] = {}  # of drops met so far
 
@@ -77,13 +80,17 @@ class Recorder:
     def open(cls, layout: StoreLayout) -> Self:
         """Open a store's log for recording.
 
-        Raises: NotFoundError for a missing key, LedgerError for a missing log, RolledBackError for one that was put
-        back: whatever were recorded there would begin a second history.
+        Raises: NotFoundError for a missing key, KeyNotValidError for one that was revoked or never enrolled,
+        LedgerError for a missing log, RolledBackError for one that was put back: whatever were recorded there would
+        begin a second history.
         """
         connection = log_db.connect(layout)
         try:
-            check_published(layout, connection, log_key(connection))
-            return cls(layout, connection, load_key(layout.keys / RECORDER_KEY), read_fact(connection, "origin"))
+            keys = recorded_keys(connection)
+            check_published(layout, connection, keys.trust.log_key)
+            recorder = cls(layout, connection, recorder_signer(layout, keys), read_fact(connection, "origin"))
+            recorder.keys = keys
+            return recorder
         except BaseException:
             connection.close()
             raise
@@ -104,6 +111,7 @@ class Recorder:
         BusyError after 30 s of other writers, SyncFailedError or SurroundingsError when the disk refuses.
         """
         with log_db.transaction(self.connection):
+            self.follow_keys()
             # The time is taken inside: whoever waited for another writer must not seem to come from before it.
             batch = _Batch(self, format_time(now()))
             proposals = list(proposals)
@@ -114,6 +122,22 @@ class Recorder:
         self.own_digests.update((built.seq, built.digest) for built in batch.built)
         self.arrival_keys.update(batch.arrivals.keys)
         return recorded
+
+    def follow_keys(self) -> None:
+        """Take note of keys that another process enrolled or revoked, and go on with a key that is valid now.
+
+        Raises: KeyNotValidError when there is none here any more.
+        """
+        last_change = max(key_entries(self.connection), default=0)
+        if self.keys is not None and last_change != self.keys.last_change:
+            self.keys = recorded_keys(self.connection)
+            self.signer = recorder_signer(self.layout, self.keys)
+
+    def register(self) -> KeyRegister:
+        """Return the keys of the log, whose first entry must be there."""
+        if self.keys is None:
+            self.keys = recorded_keys(self.connection)
+        return self.keys
 
     def end(self) -> tuple[int, Digest]:
         """Return the number of recorded entries and the digest of the last."""
@@ -189,7 +213,7 @@ class _Batch:
         if row is None:
             return None
         entry = parse_entry(row[1])
-        verify_signature(entry, {self._recorder.signer.keyid: self._recorder.signer.public})
+        self._recorder.register().verify_signature(entry)
         same = (entry.seq, entry.event, entry.drop) == (row[0], event.event, event.drop)
         same = same and entry.type == event.type.name
         if not same or set(entry.subjects.values()) != set(event.subjects.values()):
@@ -217,6 +241,9 @@ class _Batch:
         self._seq, self._prev = built.seq, built.digest
         self.built.append(built)
         self._by_event[event.event] = built
+        if event.type.name in ENDORSED_EVENTS:
+            # Refused here, before it is written. If the transaction fails later, `follow_keys` forgets it again.
+            self._recorder.register().apply(parse_entry(built.raw), event.values)
         return _recorded(built, fresh=True)
 
     def _head_of(self, name: str) -> SubjectHead | None:

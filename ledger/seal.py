@@ -21,13 +21,14 @@ from hashing.merkle import consistency_proof, leaf_hash, tree_root, verify_consi
 from hashing.note import parse_vkey, sign_note, vkey
 from hashing.tiles import TileRef, TileSubtrees, bundles_for, grow
 from ledger import log_db
-from ledger.entry import Entry, SubjectHead, parse_entry
+from ledger.entry import SubjectHead, parse_entry
 from ledger.keys.file import LOG_KEY, FileSigner, load_key
+from ledger.keys.recorded import recorded_keys
 from ledger.machine import is_owner, refuse_other_owner
 from ledger.published import newest_checkpoint, publish_again
 from ledger.record import Recorder
 from ledger.tile_files import put_files, read_tile, remove_replaced_partials
-from ledger.trust import Trust, trust_of, verify_signature
+from ledger.trust import KeyRegister
 
 MOST_ENTRIES = 4096  # sealed by one checkpoint; more are sealed by several, so memory stays bounded
 _POLL_S = 0.01
@@ -144,13 +145,13 @@ class _ForeignCheck:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._trust: Trust | None = None
+        self._keys: KeyRegister | None = None
 
     def check(self, seq: int, raw: bytes) -> None:
         entry = parse_entry(raw)
         if not entry.known:
             raise LedgerError(f"entry {seq} is of the type {entry.type}, which this version may not seal.")
-        verify_signature(entry, self._keys(entry))
+        self._register().verify_signature(entry)
         if (entry.seq, entry.log) != (seq, self._recorder.origin):
             raise LedgerError(f"entry {seq} claims position {entry.seq} of {entry.log}.")
         if entry.prev != self._digest_at(seq - 1):
@@ -159,11 +160,11 @@ class _ForeignCheck:
             if head != self._head_before(name, seq):
                 raise LedgerError(f"entry {seq} does not continue the chain of {name}.")
 
-    def _keys(self, entry: Entry) -> Mapping[str, bytes]:
-        if self._trust is None:
-            first = entry if entry.seq == 0 else parse_entry(self._raw_at(0))
-            self._trust = trust_of(first)
-        return self._trust.recorder_keys
+    def _register(self) -> KeyRegister:
+        # Read whole, and strictly: a checkpoint over a key entry that does not hold would make it look right.
+        if self._keys is None:
+            self._keys = recorded_keys(self._recorder.connection)
+        return self._keys
 
     def _raw_at(self, seq: int) -> bytes:
         (raw,) = self._recorder.connection.execute("SELECT raw FROM main.entry WHERE seq = ?", (seq,)).fetchone()

@@ -155,7 +155,7 @@ class KeyRegister:
         key = self.keys.get(keyid)
         if key is not None and not key.public.is_known and key.purpose == RECORDER and key.is_valid_at(entry.seq):
             raise UnknownAlgorithmError(
-                f"the signature of entry {entry.seq} is of the unknown algorithm {key.public.algorithm}."
+                f"Signatures of the algorithm {key.public.algorithm}, by the key {keyid}: it is not known here."
             )
         if key is not None and key.purpose == RECORDER and not key.is_valid_at(entry.seq):
             raise UntrustedError(

@@ -25,8 +25,8 @@ from ingest.share_watch import ShareWatch
 from ledger.record import Recorder
 from vault.local import LocalStore
 
-MOST_FILES = 1000  # of one batch: its syncs are waited for once, and it is sealed within a second
-FIRST_FILES = 250  # of the first: until it is copied, nothing else can be done
+FIRST_FILES = 250  # of the first batch: until it is copied, nothing else can be done; each later one is twice as large
+MOST_FILES = 2000  # of one batch: its syncs are waited for once, and it is sealed within a second
 BYTES_IN_A_MS = 1 << 20  # what a local disk takes in a millisecond: so `batch_ms` bounds a batch by its size
 TURN_S = 4.0  # so long a drop has batches begun, before others have their turn
 Line = Mapping[str, object]
@@ -224,7 +224,7 @@ def in_batches(entries: Sequence[Found], *, most_bytes: int) -> Iterator[list[Fo
         entry_bytes = 0 if entry.stat is None else entry.stat.size_bytes
         if batch and (len(batch) == most_files or size + entry_bytes > most_bytes):
             yield batch
-            batch, size, most_files = [], 0, MOST_FILES
+            batch, size, most_files = [], 0, min(2 * most_files, MOST_FILES)
         batch.append(entry)
         size += entry_bytes
     if batch:

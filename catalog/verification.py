@@ -22,6 +22,7 @@ from base.errors import (
 from hashing.digest import Digest, DigestFormatError
 from hashing.strict_json import StrictJsonError, parse_strict
 from ledger.check import check_log
+from ledger.kept import KeptNote
 from ledger.layout import StoreLayout
 from ledger.verdict import LogVerdict
 from vault.check import ContentCounts, check_objects
@@ -130,10 +131,10 @@ def _counts(counts: ContentCounts) -> str:
 def verify_store(
     layout: StoreLayout,
     *,
-    against: Sequence[bytes] = (),
+    against: Sequence[KeptNote] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Verification:
-    """Read and check everything in a store. ``against`` are checkpoint notes kept from earlier."""
+    """Read and check everything in a store. ``against`` are checkpoints kept from earlier."""
     result = Verification(log=check_log(layout, against=against))
     vault = LocalStore(layout.vault, layout.staging)
     derived = LocalStore(layout.derived, layout.staging)

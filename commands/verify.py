@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from base.escape import shown
 from commands.options import output_options, store_option
 from commands.output import Output, Tone, Word
 from ledger.layout import StoreLayout
+
+if TYPE_CHECKING:
+    from ledger.kept import KeptNote
 
 
 @click.command()
@@ -64,9 +68,10 @@ def verify(ctx: click.Context, layout: StoreLayout, against: tuple[Path, ...], o
     ctx.exit(result.exit_code)
 
 
-def _kept_note(path: Path) -> bytes:
-    """Return the note kept in a file. Raises UsageError for a file that is none: that says nothing about the log."""
+def _kept_note(path: Path) -> KeptNote:
+    """Return the checkpoint kept in a file. Raises UsageError for any other: it tells nothing of the log."""
     from hashing.note import MAX_NOTE_BYTES, NoteError, parse_note
+    from ledger.kept import KeptNote
 
     try:
         with path.open("rb") as file:
@@ -77,7 +82,7 @@ def _kept_note(path: Path) -> bytes:
             f"{shown(str(path))} is no checkpoint: {error}. Nothing was checked.",
             next_step="Give a file that `strongroom checkpoint show` made, byte for byte.",
         ) from error
-    return data
+    return KeptNote(file=str(path), note=data)
 
 
 def _told(finding: Finding) -> list[tuple[str, str]]:

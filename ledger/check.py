@@ -28,6 +28,7 @@ from ledger.check_tiles import (
     published_leaves,
 )
 from ledger.entry import Entry, parse_entry
+from ledger.kept import KeptNote
 from ledger.layout import StoreLayout
 from ledger.tile_files import read_tile
 from ledger.trust import trust_of
@@ -48,10 +49,10 @@ _NO_WHOLE_TABLES = "Heads and subjects in private/log.db: some entries could not
 def check_log(
     layout: StoreLayout,
     *,
-    against: Sequence[bytes] = (),
+    against: Sequence[KeptNote] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LogVerdict:
-    """Read and check the whole log of a store. ``against`` are kept checkpoint notes it must be an extension of.
+    """Read and check the whole log of a store. ``against`` are kept checkpoints it must be an extension of.
 
     Lists all damage in the verdict, and what could not be checked because of it. Raises NewerDataError for a database
     of a newer version, BusyError and SurroundingsError when the disk or another process does not let it be read.
@@ -84,7 +85,7 @@ class _LogCheck:
         self._newest_kept = 0
         self._unread = 0
 
-    def run(self, against: Sequence[bytes], progress: Callable[[int, int], None]) -> None:
+    def run(self, against: Sequence[KeptNote], progress: Callable[[int, int], None]) -> None:
         key = self._key()
         if key is None:
             return

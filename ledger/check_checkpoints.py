@@ -12,9 +12,11 @@ from hashing.checkpoint import Checkpoint, open_checkpoint
 from hashing.note import MAX_NOTE_BYTES, Verifier
 from ledger.check_databases import CheckedDatabase
 from ledger.check_tiles import RecomputedTree
+from ledger.kept import KeptAnswer, KeptNote, KeptVerdict, compare_kept
 from ledger.verdict import LogVerdict
 
 _PUBLISHING_TAKES_S = 1.0
+SPLIT_VIEW_MEANS = "Two roots of one size were signed: different people were shown different logs."
 
 
 def kept_checkpoints(log: CheckedDatabase, key: Verifier, verdict: LogVerdict) -> dict[int, Checkpoint]:
@@ -67,7 +69,7 @@ class PublishedCheck:
         elif self.published.size < newest.size:
             self._check_behind(newest)
         elif self.published != newest:
-            _forked(self._verdict, "log/checkpoint", expected=newest, found=self.published)
+            _split_view(self._verdict, "log/checkpoint", expected=newest, found=self.published)
 
     def _check_behind(self, newest: Checkpoint) -> None:
         """Give a recorder beside us the moment it needs to publish what it has committed."""
@@ -113,32 +115,48 @@ def check_roots(kept: Mapping[int, Checkpoint], tree: RecomputedTree, verdict: L
         )
 
 
-def check_against(notes: Sequence[bytes], key: Verifier, tree: RecomputedTree, verdict: LogVerdict) -> None:
-    """List every checkpoint that somebody kept and that this log is not a continuation of."""
-    for note in notes:
-        try:
-            lodged = open_checkpoint(note, key)
-        except LedgerError as error:
-            _invalid(verdict, "checkpoint given with --against", str(error))
-            continue
-        if lodged.size > tree.size:
-            verdict.add(
-                "log-rolled-back",
-                f"given checkpoint of size {lodged.size}",
-                expected=f"a log of at least {lodged.size} entries",
-                found=f"{tree.size} entries",
-                meaning="This log once had more entries than now: it was put back.",
-            )
-        elif tree.root_at(lodged.size) != lodged.root:
-            now = Checkpoint(origin=lodged.origin, size=lodged.size, root=tree.root_at(lodged.size))
-            _forked(verdict, f"given checkpoint of size {lodged.size}", expected=lodged, found=now)
+def check_against(notes: Sequence[KeptNote], key: Verifier, tree: RecomputedTree, verdict: LogVerdict) -> None:
+    """Answer each checkpoint that somebody kept by itself; what this log is not a continuation of is a finding too."""
+    for kept in notes:
+        answer = compare_kept(kept.note, key, size=tree.size, root_at=tree.root_at)
+        verdict.against.append((kept, answer))
+        if not answer.verdict.is_good:
+            _add_kept(answer, key, verdict)
 
 
-def _forked(verdict: LogVerdict, name: str, *, expected: Checkpoint, found: Checkpoint) -> None:
-    verdict.add(
+# verdict -> code of the finding, and what it means
+_KEPT = {
+    KeptVerdict.ROLLED_BACK: ("log-rolled-back", "This log once had more entries than now: it was put back."),
+    KeptVerdict.SPLIT_VIEW: ("log-split-view", SPLIT_VIEW_MEANS),
+    KeptVerdict.FORK: (
         "log-forked",
+        "Entries below this size were others when the checkpoint was signed: the log was written a second time.",
+    ),
+    KeptVerdict.OTHER_LOG: (
+        "log-replaced",
+        "The checkpoint is one of another log: the store was replaced, or the file belongs to another store.",
+    ),
+    KeptVerdict.INVALID: ("checkpoint-invalid", "The checkpoint has been changed, or was made with another key."),
+}
+
+
+def _add_kept(answer: KeptAnswer, key: Verifier, verdict: LogVerdict) -> None:
+    code, meaning = _KEPT[answer.verdict]
+    if answer.verdict is KeptVerdict.ROLLED_BACK:
+        expected = f"a log of at least {answer.size} entries"
+    elif answer.verdict in (KeptVerdict.SPLIT_VIEW, KeptVerdict.FORK):
+        expected = f"root {answer.root} at size {answer.size}"
+    else:
+        expected = f"a checkpoint signed by {key.name}"
+    name = "given checkpoint" if answer.size is None else f"given checkpoint of size {answer.size}"
+    verdict.add(code, name, expected=expected, found=answer.found, meaning=meaning)
+
+
+def _split_view(verdict: LogVerdict, name: str, *, expected: Checkpoint, found: Checkpoint) -> None:
+    verdict.add(
+        "log-split-view",
         name,
         expected=f"root {expected.root} at size {expected.size}",
         found=f"root {found.root}",
-        meaning="Two different histories of this log were signed: somebody was shown another one.",
+        meaning=SPLIT_VIEW_MEANS,
     )

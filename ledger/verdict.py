@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from base.errors import Finding, LedgerError
 from hashing.digest import Digest
 from hashing.merkle import EMPTY_ROOT
+from ledger.kept import KeptAnswer, KeptNote
 
 _EMPTY = Digest(EMPTY_ROOT)
 
@@ -23,6 +24,7 @@ class LogVerdict:
     unknown_types: int = 0
     findings: list[Finding] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
+    against: list[tuple[KeptNote, KeptAnswer]] = field(default_factory=list)
     masters: dict[Digest, int | None] = field(default_factory=dict)
     results: set[Digest] = field(default_factory=set)
 

@@ -22,6 +22,7 @@ from ledger.check import check_log
 from ledger.entry import NO_HEAD, Place, SubjectHead, build_entry
 from ledger.events import EVENT_TYPES
 from ledger.events.log import config_changed
+from ledger.kept import KeptNote, KeptVerdict
 from ledger.keys.file import LOG_KEY, FileSigner, load_key
 from ledger.layout import StoreLayout
 from ledger.reader import LogReader
@@ -82,6 +83,17 @@ def signed(layout: StoreLayout, size: int, root_hash: Digest) -> bytes:
     return sign_note(Checkpoint(origin=ORIGIN, size=size, root=root_hash).text(), [key])
 
 
+EMPTY = Digest(bytes(32))
+
+
+def other_log() -> LogKey:
+    return LogKey(FileSigner(Ed25519PrivateKey.from_private_bytes(bytes(range(5, 37)))), "other/log")
+
+
+def kept(note: bytes) -> KeptNote:
+    return KeptNote(file="kept", note=note)
+
+
 def longer_checkpoint_published(layout: StoreLayout) -> None:
     layout.checkpoint.unlink()
     layout.checkpoint.write_bytes(signed(layout, 25, Digest.of(b"25")))
@@ -104,7 +116,7 @@ DAMAGES = {
     "no checkpoint is published": (lambda layout: layout.checkpoint.unlink(), {"checkpoint-invalid": "log/checkpoint"}),
     "an older one is published": (old_checkpoint_published, {"checkpoint-behind": "log/checkpoint"}),
     "a longer one is published": (longer_checkpoint_published, {"log-rolled-back": "private/log.db"}),
-    "another one is published": (another_checkpoint_published, {"log-forked": "log/checkpoint"}),
+    "another one is published": (another_checkpoint_published, {"log-split-view": "log/checkpoint"}),
     "a kept checkpoint is changed": (
         sql("UPDATE checkpoint SET note = CAST(replace(note, ?, ?) AS BLOB) WHERE size = 10", ORIGIN, "x/y"),
         {"checkpoint-invalid": "kept checkpoint of size 10"},
@@ -278,20 +290,34 @@ def test_a_kept_checkpoint_that_the_log_continues_is_good(layout: StoreLayout, t
     with Recorder.open(layout) as recorder:
         receive(recorder, arrival_key=bytes(32))
         seal(recorder)
-    assert check_log(layout, against=[note, layout.checkpoint.read_bytes()]).findings == []
+    assert check_log(layout, against=[kept(note), kept(layout.checkpoint.read_bytes())]).findings == []
 
 
 @pytest.mark.parametrize(
-    ("size", "code"), [(20, "log-forked"), (10, "log-forked"), (21, "log-rolled-back"), (1000, "log-rolled-back")]
+    ("size", "code"), [(20, "log-split-view"), (10, "log-forked"), (21, "log-rolled-back"), (1000, "log-rolled-back")]
 )
 def test_a_kept_checkpoint_of_another_history_is_found(layout: StoreLayout, size: int, code: str) -> None:
-    (finding,) = check_log(layout, against=[signed(layout, size, Digest.of(b"another"))]).findings
+    (finding,) = check_log(layout, against=[kept(signed(layout, size, Digest.of(b"another")))]).findings
     assert (finding.code, finding.object) == (code, f"given checkpoint of size {size}")
 
 
 def test_a_kept_checkpoint_of_another_log_is_invalid(layout: StoreLayout) -> None:
-    (finding,) = check_log(layout, against=[b"not a note"]).findings
+    (finding,) = check_log(layout, against=[kept(b"not a note")]).findings
     assert finding.code == "checkpoint-invalid"
+    another = sign_note(Checkpoint(origin="other/log", size=1, root=Digest.of(b"x")).text(), [other_log()])
+    (finding,) = check_log(layout, against=[kept(another)]).findings
+    assert (finding.code, finding.object) == ("log-replaced", "given checkpoint of size 1")
+
+
+def test_each_kept_checkpoint_is_answered_by_itself(layout: StoreLayout) -> None:
+    notes = [layout.checkpoint.read_bytes(), signed(layout, 10, Digest.of(b"x")), b"", signed(layout, 25, EMPTY)]
+    verdict = check_log(layout, against=[KeptNote(file=f"file {n}", note=note) for n, note in enumerate(notes)])
+    assert [(note.file, answer.verdict) for note, answer in verdict.against] == [
+        ("file 0", KeptVerdict.SAME),
+        ("file 1", KeptVerdict.FORK),
+        ("file 2", KeptVerdict.INVALID),
+        ("file 3", KeptVerdict.ROLLED_BACK),
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------ the chain

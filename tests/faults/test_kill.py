@@ -91,6 +91,19 @@ def test_a_kill_before_any_change_of_the_disk_loses_nothing(tmp_path: Path, step
     assert passage > FEWEST_PASSAGES, "the faults must have covered the whole workload"
 
 
+@pytest.mark.parametrize("passage", [1, 2])
+@pytest.mark.parametrize("point", ["vault.synced", "vault.named", "rename", "fsync", "mkdir"])
+def test_a_kill_of_the_process_that_fills_the_vault_loses_nothing(
+    site: Site, tmp_path: Path, point: str, passage: int
+) -> None:
+    """It dies alone, or the recorder with it: the failpoint counts in each process."""
+    fired = tmp_path / "fired"
+    killed = run_seeded("all-apart", site, env=kill_at(point, passage, fired))
+    assert set(fired.read_text().split()) == {point}, "the fault must have fired"
+    assert killed.code in (-9, 8)
+    assert_nothing_is_lost(site, acknowledged(killed))
+
+
 @pytest.mark.parametrize("seed", ["told-before-sealed", "logged-before-stored"])
 def test_the_campaign_finds_a_seeded_bug(site: Site, tmp_path: Path, seed: str) -> None:
     """Each seed breaks the order of the steps; killed in the gap, the store must be caught lying."""

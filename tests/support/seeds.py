@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from base.failpoints import reach
 from hashing.checkpoint import Checkpoint
-from ingest import intake, pipeline
+from ingest import intake, pipeline, porter
 from ledger import recovery
 from ledger.arrivals import Arrival
 from ledger.record import Proposal, Recorded, Recorder
@@ -67,9 +67,15 @@ def short_turns() -> None:
     pipeline.FIRST_FILES, pipeline.MOST_FILES, pipeline.TURN_S = 2, 3, 0.02
 
 
+def all_apart() -> None:
+    """No bug: every batch, however small, is brought into the vault by the other process."""
+    porter.APART_FILES = 1
+
+
 _later: list[Callable[[], object]] = []
 SEEDS: dict[str, Callable[[], None]] = {
     "told-before-sealed": told_before_sealed,
     "logged-before-stored": logged_before_stored,
     "short-turns": short_turns,
+    "all-apart": all_apart,
 }

@@ -76,6 +76,11 @@ class StoreLayout(NamedTuple):
         return self.private / "lodged"
 
     @property
+    def pending(self) -> Path:
+        """Proposed events that wait for endorsements, each in a folder of its own; made when it is needed."""
+        return self.private / "pending"
+
+    @property
     def seal_lock(self) -> Path:
         return self.private / "seal.lock"
 

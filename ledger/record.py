@@ -139,6 +139,12 @@ class Recorder:
             self.keys = recorded_keys(self.connection)
         return self.keys
 
+    def last_of(self, subject: str) -> Digest:
+        """Return the digest of the last recorded entry with this subject; zeroes where there is none."""
+        with log_db.declared_errors():
+            row = self.connection.execute("SELECT digest FROM main.head WHERE name = ?", (subject,)).fetchone()
+        return ZERO_DIGEST if row is None else Digest(row[0])
+
     def end(self) -> tuple[int, Digest]:
         """Return the number of recorded entries and the digest of the last."""
         head = _read_head(self.connection)

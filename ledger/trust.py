@@ -51,6 +51,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     since: int  # position of the entry that names it
     until: int | None = None  # position of the entry that revoked it
     good_size: int | None = None  # with `until`: entries from this position on are doubted
+    holder: str | None = None  # the registered person, where that is open
 
     def is_valid_at(self, seq: int) -> bool:
         """Return whether what this key signed counts at position ``seq``."""
@@ -198,7 +199,10 @@ class KeyRegister:
             raise UntrustedError(f"entry {entry.seq} enrols a key that this log has already: {key.keyid}.")
         if key.is_known:
             self._check_possession(entry, key, purpose, said.get("proof"))
-        self.keys[key.keyid] = Key(public=key, purpose=purpose, since=entry.seq)
+        holder = values.get("holder")
+        self.keys[key.keyid] = Key(
+            public=key, purpose=purpose, since=entry.seq, holder=holder if isinstance(holder, str) else None
+        )
         if not key.is_known:
             raise UnknownAlgorithmError(
                 f"entry {entry.seq} enrols a key of the algorithm {key.algorithm}: neither its proof of possession nor "
@@ -224,11 +228,30 @@ class KeyRegister:
         )
 
     def require_endorsements(self, entry: Entry) -> int:
-        """Return how many root keys endorsed ``entry`` (see the function of this name), by the keys valid there.
+        """Return how many persons with root keys endorsed ``entry``, by the keys that are valid at its position.
 
-        For a successor's `log.opened` ask the register of its predecessor with `require_endorsements`.
+        Raises as the function `require_endorsements`, which is the one for a successor's `log.opened`: with the root
+        keys of the predecessor (`root_keys_at_end`).
         """
-        return require_endorsements(entry, root_keys=self.keys_at(entry.seq, ROOT), threshold=self.trust.root_threshold)
+        return self.count_endorsements(matter_of(entry), entry.facts.get(ENDORSEMENTS), seq=entry.seq)
+
+    def count_endorsements(self, matter: Matter, stated: Json, *, seq: int) -> int:
+        """As `require_endorsements`, for an event that is not yet an entry: ``stated`` is its fact `endorsements`.
+
+        Keys whose holder is known to be one person count once; a key whose holder is not known counts for itself.
+        """
+        threshold = self.trust.root_threshold
+        keyids = check_endorsements(matter, stated, root_keys=self.keys_at(seq, ROOT), threshold=threshold)
+        persons = {self.keys[keyid].holder or keyid for keyid in keyids}
+        if len(persons) < threshold:
+            raise UntrustedError(
+                f"{matter.type} is endorsed by {len(persons)} persons, and {threshold} must endorse it."
+            )
+        return len(persons)
+
+    def root_keys_at_end(self) -> Mapping[str, PublicKey]:
+        """Return the root keys that are valid behind the last entry: those that speak for a successor."""
+        return self.keys_at(self.last_change + 1, ROOT)
 
     def doubted(self) -> Iterator[tuple[str, int, int]]:
         """Yield keyid, first and end of the positions whose signatures are doubted: the key was lost before that."""

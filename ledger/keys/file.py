@@ -52,6 +52,8 @@ class KeyNotValidError(RefusedError):
 class FileSigner:
     """An Ed25519 key read from a PKCS#8 PEM file that only its owner can read."""
 
+    algorithm = ed25519.ALGORITHM
+
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
         self.public = key.public_key().public_bytes_raw()

@@ -1,16 +1,16 @@
-"""What a signing key must do, whoever keeps it: a file now, a token later."""
+"""What a signing key must do, whoever keeps it: a file, a card, a token. See tests/contracts/signer.py."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 
-class Signer(Protocol):
-    """An Ed25519 key that signs; its private part never leaves the implementation."""
+class AnySigner(Protocol):
+    """A key of any algorithm of `hashing.public_key` that signs; its private part never leaves the implementation."""
 
     @property
-    def public(self) -> bytes:
-        """The raw public key, 32 bytes."""
+    def algorithm(self) -> str:
+        """How it signs, as `hashing.public_key` names it."""
 
     @property
     def spki(self) -> bytes:
@@ -21,4 +21,12 @@ class Signer(Protocol):
         """Hex SHA-256 of `spki`, as ``openssl pkey -pubin -outform DER | sha256sum`` prints it."""
 
     def sign(self, message: bytes) -> bytes:
-        """Return the 64-byte Ed25519 signature of ``message``."""
+        """Return the signature of ``message``, as `hashing.public_key.PublicKey.verify` accepts it."""
+
+
+class Signer(AnySigner, Protocol):
+    """An Ed25519 key: what signs entries and checkpoints."""
+
+    @property
+    def public(self) -> bytes:
+        """The raw public key, 32 bytes."""

@@ -134,7 +134,7 @@ def _tell(output: Output, line: Mapping[str, object]) -> None:
             output.text(
                 Word(state.upper(), _TONES.get(state, Tone.WAITING)), f"{line['name']}  ({line['drop']})  {counts}"
             )
-        case "store.waiting" | "catalogue.waiting":
+        case "store.waiting" | "catalogue.waiting" | "share.waiting":
             output.note(Word("WAITING", Tone.BAD), str(line["reason"]))
             output.note("Next:", str(line["next"]))
 

@@ -5,6 +5,7 @@ PURE but for its memory: time is passed in as monotonic seconds, and nothing her
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,8 @@ from ingest.settle import DropObservation, Settled, Waiting
 from ingest.share_facts import Found, Kind, Reason
 
 RETRY_S = 30.0
+HANG_RETRY_S = 60.0  # after a reader hung on a file; each further one doubles it
+MAX_HANG_RETRY_S = 3600.0
 # Reasons that may pass: permission is given, space is freed, a read succeeds.
 PASSING = frozenset({Reason.NO_PERMISSION.value, Reason.TOO_LARGE.value, Reason.READ_ERROR.value, "read-back-mismatch"})
 
@@ -26,6 +29,14 @@ class Tally:
     files_sealed: int
     bytes_sealed: int
     refused: tuple[tuple[bytes, str], ...]  # raw path in the drop, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """A file on which readers were lost: it goes last, and seldom, because each try costs a reader."""
+
+    times: int
+    retry_at_s: float
 
 
 @dataclass(slots=True)
@@ -44,7 +55,8 @@ class Drop:
     reconsider: bool = False  # what made it a problem may have passed: complete it again
     stale: bool = True  # not looked at yet, or a file changed while it was read: nothing is decided before a look
 
-    todo: list[Found] = field(default_factory=list)  # not dealt with as it is now, in the order of the raw paths
+    hangs: dict[bytes, Hang] = field(default_factory=dict)  # by path in the drop
+    todo: list[Found] = field(default_factory=list)  # not dealt with as it is now, by raw path, what hangs last
     passing: list[Found] = field(default_factory=list)  # refused for reasons that may pass
     _unlisted: set[bytes] = field(default_factory=set)  # refused, and not found by the last look either
 
@@ -60,8 +72,11 @@ class Drop:
         self._unlisted = unlisted - self._unlisted
         self.row = replace(self.row, identity=_identity_in(found))
         self.missed = False
-        self.todo = [entry for _, entry in sorted(entries.items()) if not self._is_dealt_with(entry)]
-        self.passing = [entry for entry in entries.values() if self._may_pass(entry)]
+        self.hangs = {path: hang for path, hang in self.hangs.items() if path in entries}
+        self.todo = self._last_what_hangs(
+            entry for _, entry in sorted(entries.items()) if not self._is_dealt_with(entry)
+        )
+        self.passing = self._last_what_hangs(entry for entry in entries.values() if self._may_pass(entry))
         self.stale = False
 
     def miss(self) -> None:
@@ -82,7 +97,31 @@ class Drop:
 
     def to_take(self, now_s: float) -> list[Found]:
         """Return what is still to be dealt with; where nothing is, what was refused and may be tried again now."""
-        return self.todo or (self.passing if now_s >= self.retry_at_s else [])
+        if self.todo:
+            return self._without_what_hangs(self.todo, now_s)
+        return self._without_what_hangs(self.passing, now_s) if now_s >= self.retry_at_s else []
+
+    def hang(self, path: bytes, now_s: float) -> None:
+        """Note that a reader was lost on a file of this drop: until the next look nothing of it is tried."""
+        times = self.hangs[path].times + 1 if path in self.hangs else 1
+        pause_s = min(HANG_RETRY_S * 2.0 ** min(times - 1, 10), MAX_HANG_RETRY_S)
+        self.hangs[path] = Hang(times, now_s + pause_s)
+
+    def _last_what_hangs(self, entries: Iterable[Found]) -> list[Found]:
+        if not self.hangs:
+            return list(entries)
+        return sorted(entries, key=self._hangs_until)
+
+    def _without_what_hangs(self, entries: list[Found], now_s: float) -> list[Found]:
+        """Return the first of ``entries`` up to those that hang, or if there are only such, one whose time has come."""
+        if not self.hangs:
+            return entries
+        sound = [entry for entry in entries if entry.path_in_drop not in self.hangs]
+        return sound or [entry for entry in entries[:1] if now_s >= self._hangs_until(entry)]
+
+    def _hangs_until(self, entry: Found) -> float:
+        hang = self.hangs.get(entry.path_in_drop)
+        return -math.inf if hang is None else hang.retry_at_s
 
     def _is_dealt_with(self, entry: Found) -> bool:
         dealt = self.dealt.get(entry.path_in_drop)
@@ -112,6 +151,7 @@ class Drop:
         """Remember what became of a batch from `to_take`; what changed while it was read waits for the next look."""
         for row in rows:
             self.dealt[row.path] = row
+            self.hangs.pop(row.path, None)
         if self.todo:
             del self.todo[: len(batch)]
             self.passing += [entry for entry in batch if self._may_pass(entry)]

@@ -85,7 +85,7 @@ class Pipeline:
         if to_take:
             self._take(share, drop, to_take, verdict)
             return True
-        if drop.row.state in ("received", "copying"):
+        if drop.row.state in ("received", "copying") and not drop.todo:
             self._complete(share, drop, verdict)
             return True
         return False

@@ -15,19 +15,18 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from base import fsio
 from base.escape import shown
+from ingest import share_messages as said
+from ingest.share_batch import CopyUnderWay
 from ingest.share_facts import (
     Copied,
     Found,
     Hashed,
-    Kind,
     NotCopied,
     NotRead,
-    Reason,
     ReceiptFile,
     ReceiptRefused,
     RemovalOutcome,
@@ -36,36 +35,6 @@ from ingest.share_facts import (
     SmallFile,
     Watching,
 )
-from ingest.share_messages import (
-    CopiedReply,
-    CopyBatch,
-    CopyEnd,
-    CopyOrder,
-    DescribeRoot,
-    FoundChunk,
-    HashFile,
-    HashReply,
-    NameReceipt,
-    NotCopiedReply,
-    NotReadReply,
-    Progress,
-    ReadSmall,
-    ReceiptRefusedReply,
-    ReceiptReply,
-    RemovalReply,
-    RemoveReceipt,
-    Reply,
-    Request,
-    RootLost,
-    RootReply,
-    Scan,
-    ScanEnd,
-    SmallReply,
-    StoreFailed,
-    Watch,
-    WatchReply,
-    WriteReceipt,
-)
 from ingest.share_process import Patience, ReaderProcess, ShareReaderBugError, ShareUnreachableError
 
 SILENCE_S = 60.0
@@ -73,13 +42,6 @@ MAX_BACK_OFF_S = 60.0
 MAX_ABANDONED = 8  # readers stuck in the kernel at one time; with so many no further one is started
 RECEIPT_TEMPORARY = ".strongroom-{}.tmp"
 _TEMPORARY = re.compile(rb"\.strongroom-[0-9a-f]{32}\.tmp", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    found: Sequence[Found]
-    orders: list[CopyOrder]
-    answers: dict[bytes, Copied | NotCopied]
 
 
 class ShareReader:
@@ -107,15 +69,15 @@ class ShareReader:
         self._abandoned: list[ReaderProcess] = []
         self._watching = False
         self._rung = False
-        self._batch: _Batch | None = None  # under way
+        self._batch: CopyUnderWay | None = None
         self._never_ready = os.eventfd(0, os.EFD_CLOEXEC)
 
     # ------------------------------------------------------------------------------------------------ looking
 
     def describe_root(self) -> RootDescription:
         """Return what is known of the root, without writing to it."""
-        reply = self._ask(DescribeRoot())
-        if isinstance(reply, RootReply):
+        reply = self._ask(said.DescribeRoot())
+        if isinstance(reply, said.RootReply):
             return reply.root
         raise self._nonsense(reply)
 
@@ -125,11 +87,11 @@ class ShareReader:
         A directory that fails while it is listed is yielded a second time, with its problem. An iteration that is
         left before its end costs the reader process.
         """
-        with contextlib.closing(self._exchange(Scan())) as replies:
+        with contextlib.closing(self._exchange(said.Scan())) as replies:
             for reply in replies:
-                if isinstance(reply, FoundChunk):
+                if isinstance(reply, said.FoundChunk):
                     yield from reply.found
-                elif isinstance(reply, ScanEnd):
+                elif isinstance(reply, said.ScanEnd):
                     yield reply.outcome
                 else:
                     raise self._nonsense(reply)
@@ -138,8 +100,8 @@ class ShareReader:
         """Hang up the doorbell, where events can be trusted: from now on changes in the root wake `fileno`."""
         self._watching = True
         self._rung = True  # what came before the bell hung has to be looked for
-        reply = self._ask(Watch())
-        if isinstance(reply, WatchReply):
+        reply = self._ask(said.Watch())
+        if isinstance(reply, said.WatchReply):
             return reply.watching
         raise self._nonsense(reply)
 
@@ -176,74 +138,56 @@ class ShareReader:
         """Let the reader begin with a batch; `end_copy` waits for it. Until then nothing else can be asked."""
         if self._batch is not None:
             raise ValueError("a batch is being copied: end_copy first")
-        batch = self._batch_within_free_space(found)
-        self._send(CopyBatch(orders=batch.orders))
+        batch = CopyUnderWay(found, free_bytes=fsio.free_bytes(self._staging) - self._reserve_bytes)
+        self._send(said.CopyBatch(orders=batch.orders))
         self._batch = batch
 
     def end_copy(self) -> list[Copied | NotCopied]:
-        """Return the answers of the batch that `begin_copy` began, as `copy_batch` does."""
+        """Return the answers of the batch that `begin_copy` began, as `copy_batch` does.
+
+        A ShareUnreachableError says at which file the reader was when it was lost.
+        """
         batch, self._batch = self._batch, None
         if batch is None:
             raise ValueError("end_copy without begin_copy")
         try:
             with contextlib.closing(self._replies()) as replies:
                 for order in batch.orders:
-                    batch.answers[order.path] = self._checked_copy(next(replies), order)
-                if not isinstance(last := next(replies), CopyEnd):
+                    if not batch.take(reply := next(replies), order):
+                        raise self._nonsense(reply)
+                if not isinstance(last := next(replies), said.CopyEnd):
                     raise self._nonsense(last)
-        except BaseException:
-            self._sweep([order.staging_name for order in batch.orders])
+        except BaseException as err:
+            if isinstance(err, ShareUnreachableError) and err.cause in ("silent", "ended"):
+                err.path = batch.awaited
+            self._sweep(batch.staging_names)
             raise
-        return [batch.answers[entry.path] for entry in batch.found]
+        return batch.answers
 
     def cancel_copy(self) -> None:
         """Throw away the batch that `begin_copy` began, if there is one; it costs the reader process."""
         batch, self._batch = self._batch, None
         if batch is not None:
             self._abandon()
-            self._sweep([order.staging_name for order in batch.orders])
-
-    def _batch_within_free_space(self, found: Sequence[Found]) -> _Batch:
-        free = fsio.free_bytes(self._staging) - self._reserve_bytes
-        batch = _Batch(found=found, orders=[], answers={})
-        for entry in found:
-            if entry.stat is None or entry.problem is not None or entry.kind is not Kind.FILE:
-                raise ValueError("only files without a problem can be copied")
-            if entry.stat.size_bytes > free:
-                detail = f"{entry.stat.size_bytes} bytes, {max(free, 0)} are free"
-                batch.answers[entry.path] = NotCopied(path=entry.path, reason=Reason.TOO_LARGE, detail=detail)
-                continue
-            free -= entry.stat.size_bytes
-            batch.orders.append(CopyOrder(path=entry.path, stat=entry.stat, staging_name=secrets.token_hex(16)))
-        return batch
-
-    def _checked_copy(self, reply: Reply, order: CopyOrder) -> Copied | NotCopied:
-        if isinstance(reply, NotCopiedReply) and reply.not_copied.path == order.path:
-            return reply.not_copied
-        if isinstance(reply, CopiedReply):
-            copied = reply.copied
-            told = (copied.path, copied.staging_name, copied.stat, copied.size_bytes)
-            if told == (order.path, order.staging_name, order.stat, order.stat.size_bytes):
-                return copied
-        raise self._nonsense(reply)
+            self._sweep(batch.staging_names)
 
     # ------------------------------------------------------------------------------------------------ reading
 
     def hash_file(self, path: bytes) -> Hashed | NotRead:
         """Return the digest of a file as it is now."""
-        reply = self._ask(HashFile(path=path))
-        if isinstance(reply, HashReply):
+        reply = self._ask(said.HashFile(path=path))
+        if isinstance(reply, said.HashReply):
             return reply.hashed
-        if isinstance(reply, NotReadReply):
+        if isinstance(reply, said.NotReadReply):
             return reply.not_read
         raise self._nonsense(reply)
 
     def read_small(self, path: bytes, max_bytes: int) -> SmallFile | NotRead:
         """Return the content of a file of at most ``max_bytes`` (at most `MAX_SMALL_BYTES`) as it is now."""
-        reply = self._ask(ReadSmall(path=path, max_bytes=max_bytes))
-        if isinstance(reply, SmallReply):
+        reply = self._ask(said.ReadSmall(path=path, max_bytes=max_bytes))
+        if isinstance(reply, said.SmallReply):
             return reply.file
-        if isinstance(reply, NotReadReply):
+        if isinstance(reply, said.NotReadReply):
             return reply.not_read
         raise self._nonsense(reply)
 
@@ -261,32 +205,32 @@ class ShareReader:
 
     def write_receipt(self, temporary: bytes, content: bytes) -> ReceiptFile | ReceiptRefused:
         """Write a new file in the root under a temporary name, synced. Note its identity, then `name_receipt`."""
-        return self._receipt(WriteReceipt(temporary=temporary, content=content))
+        return self._receipt(said.WriteReceipt(temporary=temporary, content=content))
 
     def name_receipt(self, written: ReceiptFile, names: Sequence[bytes]) -> ReceiptFile | ReceiptRefused:
         """Give a written receipt the first of ``names`` that is free, and return what it is now.
 
         Nothing is ever replaced. If ``written`` is no longer there, or no longer ours, it is refused.
         """
-        return self._receipt(NameReceipt(written=written, names=list(names)))
+        return self._receipt(said.NameReceipt(written=written, names=list(names)))
 
     def remove_receipt(self, receipt: ReceiptFile, aside: bytes) -> RemovalOutcome | ReceiptRefused:
         """Remove a receipt of ours if it is still what was written; anything else under its name is left alone.
 
         It is first renamed to ``aside`` (from `new_temporary_name`), so that nothing put in its place can be lost.
         """
-        reply = self._ask(RemoveReceipt(receipt=receipt, aside=aside))
-        if isinstance(reply, RemovalReply):
+        reply = self._ask(said.RemoveReceipt(receipt=receipt, aside=aside))
+        if isinstance(reply, said.RemovalReply):
             return reply.outcome
-        if isinstance(reply, ReceiptRefusedReply):
+        if isinstance(reply, said.ReceiptRefusedReply):
             return reply.refused
         raise self._nonsense(reply)
 
-    def _receipt(self, request: Request) -> ReceiptFile | ReceiptRefused:
+    def _receipt(self, request: said.Request) -> ReceiptFile | ReceiptRefused:
         reply = self._ask(request)
-        if isinstance(reply, ReceiptReply):
+        if isinstance(reply, said.ReceiptReply):
             return reply.receipt
-        if isinstance(reply, ReceiptRefusedReply):
+        if isinstance(reply, said.ReceiptRefusedReply):
             return reply.refused
         raise self._nonsense(reply)
 
@@ -309,17 +253,17 @@ class ShareReader:
         self._abandon()
         os.close(self._never_ready)
 
-    def _ask(self, request: Request) -> Reply:
+    def _ask(self, request: said.Request) -> said.Reply:
         with contextlib.closing(self._exchange(request)) as replies:
             return next(replies)
 
-    def _exchange(self, request: Request) -> Generator[Reply]:
+    def _exchange(self, request: said.Request) -> Generator[said.Reply]:
         if self._batch is not None:
             raise ValueError("a batch is being copied: end_copy first")
         self._send(request)
         yield from self._replies()
 
-    def _send(self, request: Request) -> None:
+    def _send(self, request: said.Request) -> None:
         process = self._ready_process()
         try:
             process.send(request, self._patience())
@@ -327,7 +271,7 @@ class ShareReader:
             self._give_up(err)
             raise
 
-    def _replies(self) -> Generator[Reply]:
+    def _replies(self) -> Generator[said.Reply]:
         """Yield the answers up to the one that ends the exchange. Whoever stops earlier loses the reader."""
         process = self._process
         if process is None:
@@ -337,10 +281,10 @@ class ShareReader:
         try:
             while not idle:
                 reply = process.receive(patience)
-                if isinstance(reply, Progress):
+                if isinstance(reply, said.Progress):
                     self._on_progress(reply.count)
                     continue
-                idle = not isinstance(reply, FoundChunk | CopiedReply | NotCopiedReply)
+                idle = not isinstance(reply, said.FoundChunk | said.CopiedReply | said.NotCopiedReply)
                 if idle:
                     self.failures = 0
                 _raise_if_failed(reply)
@@ -395,7 +339,7 @@ class ShareReader:
     def _patience(self) -> Patience:
         return Patience(silence_s=self._silence_s, stop=self._stop, clock=self._clock)
 
-    def _nonsense(self, reply: Reply) -> ShareUnreachableError:
+    def _nonsense(self, reply: said.Reply) -> ShareUnreachableError:
         error = ShareUnreachableError(
             f"the share reader answered {type(reply).__name__} out of place.", cause="nonsense"
         )
@@ -403,8 +347,8 @@ class ShareReader:
         return error
 
 
-def _raise_if_failed(reply: Reply) -> None:
-    if isinstance(reply, RootLost):
+def _raise_if_failed(reply: said.Reply) -> None:
+    if isinstance(reply, said.RootLost):
         raise ShareUnreachableError(f"the root of the share can't be read: {shown(reply.detail)}.", cause="root")
-    if isinstance(reply, StoreFailed):
+    if isinstance(reply, said.StoreFailed):
         raise fsio.DiskError.from_os(OSError(reply.code, os.strerror(reply.code)), "writing into staging")

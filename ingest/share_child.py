@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 from base import fsio
+from ingest import share_messages as said
 from ingest.beneath import RootLostError, open_root
 from ingest.copying import Copier, StagingError
 from ingest.doorbell import Doorbell
@@ -25,6 +26,7 @@ from ingest.share_facts import (
     Copied,
     Found,
     Hashed,
+    NotCopied,
     NotRead,
     ReceiptFile,
     ReceiptRefused,
@@ -32,45 +34,13 @@ from ingest.share_facts import (
     SmallFile,
     Watching,
 )
-from ingest.share_messages import (
-    Bell,
-    CopiedReply,
-    CopyBatch,
-    CopyEnd,
-    DescribeRoot,
-    FoundChunk,
-    HashFile,
-    HashReply,
-    NameReceipt,
-    NotCopiedReply,
-    NotReadReply,
-    Progress,
-    ReadSmall,
-    ReceiptRefusedReply,
-    ReceiptReply,
-    RemovalReply,
-    RemoveReceipt,
-    Reply,
-    Request,
-    RootLost,
-    RootReply,
-    Scan,
-    ScanEnd,
-    SmallReply,
-    Start,
-    StoreFailed,
-    Watch,
-    WatchReply,
-    WriteReceipt,
-    frame,
-    request_buffer,
-)
 
 _PR_SET_PDEATHSIG = 1
 _CHUNK_ENTRIES = 500  # entries of a scan in one message
 _CHUNK_BYTES = 1 << 20  # ... unless their paths are long
 _SPEAK_BYTES = 1 << 15
 _PULSE_S = 2.0
+_LATER_S = 1.0
 _PULSE_BYTES = 64 << 20
 
 
@@ -83,19 +53,37 @@ class Voice:
         self._pending = bytearray()
         self._spoken_s = time.monotonic()
         self._spoken_count = 0
+        self._unspoken = threading.Event()
 
-    def say(self, reply: Reply) -> None:
+    def speak_in_time(self) -> None:
+        """Let what is to be said later be said after a second at most, from a thread of its own.
+
+        Only so does the recorder know at which file a reader hangs: answers to the ones before must not hang with it.
+        """
+        threading.Thread(target=self._speak_for_ever, name="voice", daemon=True).start()
+
+    def _speak_for_ever(self) -> None:
+        while True:
+            self._unspoken.wait()
+            time.sleep(_LATER_S)
+            self._unspoken.clear()
+            self._speak()
+
+    def say(self, reply: said.Reply) -> None:
         """Say ``reply`` now, after what was to be said later."""
         self.say_later(reply)
         self._speak()
 
-    def say_later(self, reply: Reply) -> None:
+    def say_later(self, reply: said.Reply) -> None:
         """Say ``reply`` together with others: the recorder need not wake for each of thousands of small files."""
-        data = frame(reply)
+        data = said.frame(reply)
         with self._lock:
+            is_first = not self._pending
             self._pending += data
         if len(self._pending) >= _SPEAK_BYTES:
             self._speak()
+        elif is_first:
+            self._unspoken.set()
 
     def _speak(self) -> None:
         with self._lock:
@@ -109,7 +97,7 @@ class Voice:
         now_s = time.monotonic()
         if now_s - self._spoken_s >= _PULSE_S or count - self._spoken_count >= _PULSE_BYTES:
             self._spoken_s, self._spoken_count = now_s, count
-            self.say(Progress(count=count))
+            self.say(said.Progress(count=count))
 
     def begin(self) -> None:
         """A new request: its counts begin at 0."""
@@ -132,57 +120,57 @@ class _ScanReport:
 
     def send(self) -> None:
         if self._found:
-            self._voice.say(FoundChunk(found=self._found))
+            self._voice.say(said.FoundChunk(found=self._found))
         self._found, self._bytes = [], 0
 
 
 class Reader:
     """Answers requests about one root."""
 
-    def __init__(self, start: Start, voice: Voice) -> None:
+    def __init__(self, start: said.Start, voice: Voice) -> None:
         self._root, self._staging = start.root, start.staging
         self._voice = voice
-        self._bell = Doorbell(lambda: voice.say(Bell()))
+        self._bell = Doorbell(lambda: voice.say(said.Bell()))
         self._wants_bell = start.watch
 
-    def answer(self, request: Request) -> None:
+    def answer(self, request: said.Request) -> None:
         """Answer one request, with an error of the share or the store if it is one."""
         self._voice.begin()
         try:
             self._answer(request)
         except RootLostError as err:
-            self._voice.say(RootLost(code=err.errno, detail=os.strerror(err.errno)))
+            self._voice.say(said.RootLost(code=err.errno, detail=os.strerror(err.errno)))
         except StagingError as err:
-            self._voice.say(StoreFailed(code=err.errno, detail=os.strerror(err.errno)))
+            self._voice.say(said.StoreFailed(code=err.errno, detail=os.strerror(err.errno)))
 
-    def _answer(self, request: Request) -> None:
+    def _answer(self, request: said.Request) -> None:
         match request:
-            case Scan():
+            case said.Scan():
                 self._scan()
-            case CopyBatch():
+            case said.CopyBatch():
                 self._copy(request)
-            case HashFile():
+            case said.HashFile():
                 self._with_root(lambda root_fd: _read_reply(self._copier(root_fd).hash(request.path)))
-            case ReadSmall():
+            case said.ReadSmall():
                 most = min(request.max_bytes, MAX_SMALL_BYTES)
                 self._with_root(lambda root_fd: _read_reply(self._copier(root_fd).read_small(request.path, most)))
-            case WriteReceipt():
+            case said.WriteReceipt():
                 self._with_root(
                     lambda root_fd: _receipt_reply(ReceiptWriter(root_fd).write(request.temporary, request.content))
                 )
-            case NameReceipt():
+            case said.NameReceipt():
                 self._with_root(
                     lambda root_fd: _receipt_reply(ReceiptWriter(root_fd).give_name(request.written, request.names))
                 )
-            case RemoveReceipt():
+            case said.RemoveReceipt():
                 self._with_root(lambda root_fd: _removal_reply(root_fd, request))
-            case DescribeRoot():
-                self._with_root(lambda root_fd: RootReply(root=_description(self._root, root_fd)))
-            case Watch():
+            case said.DescribeRoot():
+                self._with_root(lambda root_fd: said.RootReply(root=_description(self._root, root_fd)))
+            case said.Watch():
                 self._wants_bell = True
-                self._voice.say(WatchReply(watching=self._watch()))
+                self._voice.say(said.WatchReply(watching=self._watch()))
 
-    def _with_root(self, work: Callable[[int], Reply]) -> None:
+    def _with_root(self, work: Callable[[int], said.Reply]) -> None:
         # Opened anew for each request: a descriptor kept open would keep a dead or old mount in place.
         root_fd = open_root(self._root)
         try:
@@ -198,10 +186,10 @@ class Reader:
         outcome = scan_root(self._root, report.add, self._voice.pulse)
         report.send()
         if self._wants_bell and not self._bell.hangs_at(outcome.device, outcome.inode) and self._watch().by_events:
-            self._voice.say(Bell())  # for what happened between the scan and now
-        self._voice.say(ScanEnd(outcome=outcome))
+            self._voice.say(said.Bell())  # for what happened between the scan and now
+        self._voice.say(said.ScanEnd(outcome=outcome))
 
-    def _copy(self, batch: CopyBatch) -> None:
+    def _copy(self, batch: said.CopyBatch) -> None:
         root_fd = open_root(self._root)
         try:
             staging_fd = _open_staging(self._staging)
@@ -209,12 +197,12 @@ class Reader:
                 copier = self._copier(root_fd)
                 for order in batch.orders:
                     taken = copier.copy(order, staging_fd)
-                    self._voice.say_later(CopiedReply(taken) if isinstance(taken, Copied) else NotCopiedReply(taken))
+                    self._voice.say_later(_copy_reply(taken))
             finally:
                 os.close(staging_fd)
         finally:
             os.close(root_fd)
-        self._voice.say(CopyEnd())
+        self._voice.say(said.CopyEnd())
 
     def _watch(self) -> Watching:
         try:
@@ -227,23 +215,27 @@ class Reader:
         return Watching(by_events=True)
 
 
-def _read_reply(taken: Hashed | SmallFile | NotRead) -> Reply:
+def _copy_reply(taken: Copied | NotCopied) -> said.Reply:
+    return said.CopiedReply(taken) if isinstance(taken, Copied) else said.NotCopiedReply(taken)
+
+
+def _read_reply(taken: Hashed | SmallFile | NotRead) -> said.Reply:
     match taken:
         case Hashed():
-            return HashReply(taken)
+            return said.HashReply(taken)
         case SmallFile():
-            return SmallReply(taken)
+            return said.SmallReply(taken)
         case NotRead():
-            return NotReadReply(taken)
+            return said.NotReadReply(taken)
 
 
-def _receipt_reply(written: ReceiptFile | ReceiptRefused) -> Reply:
-    return ReceiptReply(written) if isinstance(written, ReceiptFile) else ReceiptRefusedReply(written)
+def _receipt_reply(written: ReceiptFile | ReceiptRefused) -> said.Reply:
+    return said.ReceiptReply(written) if isinstance(written, ReceiptFile) else said.ReceiptRefusedReply(written)
 
 
-def _removal_reply(root_fd: int, request: RemoveReceipt) -> Reply:
+def _removal_reply(root_fd: int, request: said.RemoveReceipt) -> said.Reply:
     outcome = ReceiptWriter(root_fd).remove(request.receipt, request.aside)
-    return ReceiptRefusedReply(outcome) if isinstance(outcome, ReceiptRefused) else RemovalReply(outcome)
+    return said.ReceiptRefusedReply(outcome) if isinstance(outcome, ReceiptRefused) else said.RemovalReply(outcome)
 
 
 def _description(root: bytes, root_fd: int) -> RootDescription:
@@ -277,13 +269,14 @@ def main() -> None:
     os.umask(0o022)  # for receipts; what is staged gets its mode said
     # Whatever prints must not end up between the frames.
     voice = Voice(os.dup(1))
+    voice.speak_in_time()
     os.dup2(2, 1)
-    requests = request_buffer()
+    requests = said.request_buffer()
     reader: Reader | None = None
     while data := os.read(0, fsio.CHUNK):
         requests.feed(data)
         while (request := requests.next_message()) is not None:
-            if isinstance(request, Start):
+            if isinstance(request, said.Start):
                 reader = Reader(request, voice)
             elif reader is not None:
                 reader.answer(request)

@@ -33,6 +33,7 @@ class ShareUnreachableError(SurroundingsError):
     def __init__(self, message: str, *, cause: str) -> None:
         super().__init__(message)
         self.cause = cause  # silent, ended, nonsense, root (the root gave an error), waiting (not tried yet)
+        self.path: bytes | None = None  # the file that the reader was copying when it fell silent or ended
 
 
 class ShareReaderBugError(EvidenceError):

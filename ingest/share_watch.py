@@ -8,6 +8,8 @@ rename, and then it misses what was there all the time.
 from __future__ import annotations
 
 import math
+import os
+import time
 from collections.abc import Callable, Set
 
 from base.escape import shown
@@ -15,7 +17,7 @@ from ingest.drops import Drop
 from ingest.intake_db import Condition, DropRow, IntakeDb
 from ingest.receipt_desk import ReceiptDesk
 from ingest.settle import Waiting
-from ingest.share import ShareReader
+from ingest.share import MAX_ABANDONED, ShareReader
 from ingest.share_facts import Found, ScanOutcome
 from ingest.share_process import ShareUnreachableError
 from ledger.identifiers import new_identifier
@@ -40,9 +42,10 @@ class ShareWatch:
         settle_s: float,
         stop: Callable[[], bool],
         adopted: Callable[[bytes, bytes], DropRow | None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.root = root
-        self.reader = ShareReader(root, layout.staging, reserve_bytes=RESERVE_BYTES, stop=stop)
+        self.reader = ShareReader(root, layout.staging, reserve_bytes=RESERVE_BYTES, stop=stop, clock=clock)
         self.desk = ReceiptDesk(root, self.reader, db, layout)
         self.drops: dict[bytes, Drop] = {}  # by raw name
         self.left: list[Drop] = []  # no longer in the share, and not yet dealt with
@@ -55,6 +58,7 @@ class ShareWatch:
         self._announced = False
         self._watched_by = ""
         self._condition: Condition | None = None
+        self._suspected: tuple[Drop, bytes] | None = None  # a file on which a reader was lost, until the next look
         for row in db.drops():
             if row.root == root:
                 # A state at which a drop rests is written down after its receipts: they stand.
@@ -85,6 +89,10 @@ class ShareWatch:
             found, outcome = self._look()
             self._reconcile(found, outcome, now_s)
         except ShareUnreachableError as error:
+            if self._suspected is not None and error.cause != "waiting":
+                drop, path = self._suspected  # it was the share and not that file
+                drop.hangs.pop(path, None)
+                self._suspected = None
             self.set_unreachable(error, now_s)
 
     def _announce(self) -> None:
@@ -152,6 +160,28 @@ class ShareWatch:
             return self.busy_interval_s
         return min(self.busy_interval_s, max(*waits, 0.01)) if waits else IDLE_SCAN_S
 
+    def fail(self, drop: Drop, error: ShareUnreachableError, now_s: float) -> bool:
+        """Take in that a step of ``drop`` failed; return whether it failed on one of its files, as far as we know.
+
+        That file goes last: one on which readers hang must starve neither the other files of its drop nor other drops.
+        KNOWN GAP: the share still waits for each reader that hangs, 60 s each time that the file is tried again.
+        """
+        self.set_unreachable(error, now_s)
+        self.look_again(drop)
+        if error.cause != "waiting":
+            self._put_last(drop)
+        if error.path is None:
+            return False
+        path = error.path.removeprefix(drop.row.name).removeprefix(b"/")
+        drop.hang(path, now_s)
+        self._suspected = drop, path
+        return True
+
+    @property
+    def tries_again(self) -> bool:
+        """Whether a reader was just lost on one file, and the next look has to tell whether the share is there."""
+        return self._suspected is not None and self.reader.abandoned < MAX_ABANDONED
+
     def set_unreachable(self, error: ShareUnreachableError, now_s: float) -> None:
         """Note that the share failed; nothing is concluded about what lies in it."""
         self.unreachable = error
@@ -160,9 +190,13 @@ class ShareWatch:
         self.next_scan_s = max(now_s + self.busy_interval_s, self.reader.retry_at_s)
 
     def _set_reachable(self) -> None:
-        self.unreachable = None
+        self.unreachable, self._suspected = None, None
         receipts = "; it can't be written: receipts stand in the store" if self.desk.is_refused else ""
-        self._say(Condition(subject=self.root, code="watched", detail=f"{self._watched_by}{receipts}"))
+        hanging = [os.path.join(drop.row.name, path) for drop in self.drops.values() for path in drop.hangs]
+        code = "waiting" if hanging else "watched"
+        hang = f"; every reader hangs on {shown(hanging[0])}, which is tried again last" if hanging else ""
+        more = f" (and {len(hanging) - 1:,} more)" if len(hanging) > 1 else ""
+        self._say(Condition(subject=self.root, code=code, detail=f"{self._watched_by}{receipts}{hang}{more}"))
 
     def _say(self, condition: Condition) -> None:
         """Let `status` know how the share is, whenever that is news."""
@@ -176,11 +210,8 @@ class ShareWatch:
         if self.unreachable is None:
             self.next_scan_s = -math.inf
 
-    def put_last(self, drop: Drop) -> None:
-        """Let every other drop have its turn first: one file on which readers hang must not starve them.
-
-        KNOWN GAP: the other files of the same drop still wait for that file, and the share for each reader that hangs.
-        """
+    def _put_last(self, drop: Drop) -> None:
+        """Let every other drop have its turn first."""
         if self.drops.get(drop.row.name) is drop:
             self.drops[drop.row.name] = self.drops.pop(drop.row.name)
 

@@ -84,6 +84,7 @@ class Watcher:
                 self._db,
                 settle_s=self._settings.settle_seconds,
                 stop=self._stop,
+                clock=self._clock,
                 adopted=lambda root, name: known.pop((root, name), None),
             )
             for root in self._settings.shares
@@ -143,6 +144,8 @@ class Watcher:
 
     def _drops_rest(self, *, overdue: bool) -> bool:
         """Whether no drop can be brought further: each is finished, unreachable, or has waited long enough."""
+        if any(share.tries_again for share in self._shares):
+            return False
         open_drops = [
             drop for share in self._shares if share.unreachable is None for drop in share.drops.values() if drop.is_open
         ]
@@ -182,10 +185,9 @@ class Watcher:
         try:
             done = action()
         except ShareUnreachableError as error:
-            share.set_unreachable(error, now_s)
-            share.look_again(drop)
-            if error.cause != "waiting":
-                share.put_last(drop)
+            if share.fail(drop, error, now_s):
+                reason = f"a reader hangs on a file of {drop.row.drop_id}, which is tried again last: {error}"
+                self._tell({"event": "share.waiting", "reason": reason, "next": error.next_step})
             return False
         except LogDiskError:
             raise

@@ -349,14 +349,16 @@ def test_a_reader_killed_in_the_middle_of_a_copy_leaves_nothing_and_is_replaced(
 
 def test_a_reader_that_hangs_is_abandoned_when_its_silence_is_too_long(shares: Shares) -> None:
     shares.large_file()
+    for name in (b"a", b"z"):
+        shares.file(name)
     intruder = Intruder(signal.SIGSTOP)
     reader = intruder.reader = shares.reader(on_progress=intruder, clock=Hastening(lambda: intruder.fired > 0))
-    found = files(reader)
+    found = sorted(files(reader), key=lambda entry: entry.path)
     hung = pid_of(reader)
     with pytest.raises(ShareUnreachableError) as caught:
         reader.copy_batch(found)
     assert intruder.fired == 1
-    assert caught.value.cause == "silent"
+    assert (caught.value.cause, caught.value.path) == ("silent", b"large.mp4")
     assert state_of(hung) == ""
     assert shares.staged() == []
 
@@ -520,7 +522,7 @@ def test_a_copy_that_is_not_what_was_ordered_is_not_taken(shares: Shares, monkey
     shares.file(b"b")
     reader = shares.reader()
     found = sorted(files(reader), key=lambda entry: entry.path)
-    monkeypatch.setattr("ingest.share.CopyBatch", lambda orders: CopyBatch(orders=orders[::-1]))
+    monkeypatch.setattr("ingest.share_messages.CopyBatch", lambda orders: CopyBatch(orders=orders[::-1]))
     with pytest.raises(ShareUnreachableError) as caught:
         reader.copy_batch(found)
     assert caught.value.cause == "nonsense"

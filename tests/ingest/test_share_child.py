@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,3 +108,12 @@ def test_a_bell_never_rings_inside_a_long_message(pipe: Pipe) -> None:
     ringer.join()
     pipe.buffer.feed(bytes(data))
     assert [pipe.buffer.next_message(), pipe.buffer.next_message()] == [message, Bell()]
+
+
+def test_what_is_to_be_said_later_is_said_although_the_work_hangs(pipe: Pipe) -> None:
+    pipe.voice.speak_in_time()
+    pipe.voice.say_later(Progress(count=1))
+    pipe.voice.say_later(Progress(count=2))
+    assert pipe.heard() == []
+    assert select.select([pipe.read_end], [], [], 20)[0], "nobody spoke"
+    assert pipe.heard() == [Progress(count=1), Progress(count=2)]

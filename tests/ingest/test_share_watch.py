@@ -12,8 +12,10 @@ from program import make_site
 from turns import Turns
 
 from base.config import read_settings
+from ingest.drops import HANG_RETRY_S, Drop
+from ingest.intake_db import DropRow
 from ingest.share import ShareReader
-from ingest.share_facts import Found, ScanOutcome
+from ingest.share_facts import Copied, Found, NotCopied, ScanOutcome
 from ingest.share_process import ShareUnreachableError
 from ingest.share_watch import ShareWatch
 from ingest.watcher import Watcher
@@ -185,3 +187,98 @@ def test_a_drop_renamed_while_no_recorder_ran_goes_on_under_its_new_name(tmp_pat
     assert site.receipts("New folder") == []
     assert site.receipts("card-7")[1] == "2-HELD  DO-NOT-WIPE.html"
     assert site.run("status").code == 0
+
+
+class Hanging:
+    """A share on which readers are lost at certain files, as on a card with a bad place, without waiting for each."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *paths: bytes) -> None:
+        self.paths = set(paths)
+        self.fired = 0
+        real = ShareReader.end_copy
+
+        def end_copy(reader: ShareReader) -> list[Copied | NotCopied]:
+            batch = reader._batch
+            assert batch is not None
+            for order in batch.orders:
+                if order.path in self.paths:
+                    self.fired += 1
+                    error = ShareUnreachableError("silent", cause="silent")
+                    error.path = order.path
+                    reader.cancel_copy()
+                    reader._give_up(error)
+                    raise error
+            return real(reader)
+
+        monkeypatch.setattr(ShareReader, "end_copy", end_copy)
+
+
+def test_a_file_on_which_readers_hang_goes_last_and_the_others_of_its_drop_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, hanging = make_site(tmp_path, settle_s=1), Hanging(monkeypatch, b"card/b")
+    site.drop("card", {name: name.encode() for name in "abc"})
+    turns = Turns(site)
+    with turns.watcher:
+        turns.after(1)
+        turns.after(1)
+        assert hanging.fired == 1
+        turns.after(2)
+        assert len([line for line in turns.told if line["event"] == "item.sealed"]) == 3, "a, c and DONE"
+        assert turns.states("card") == ["received", "copying"], "it is not complete, and nobody is told that it is"
+        status = site.run("status", "--json")
+        assert status.code == 8
+        assert '"state": "waiting"' in status.stdout
+        assert "every reader hangs on card/b" in status.stdout
+        turns.after(30)
+        assert hanging.fired == 1, "each try costs a reader"
+        hanging.paths.clear()
+        for _ in range(2):
+            turns.after(HANG_RETRY_S)
+        assert turns.states("card") == ["received", "copying", "held"]
+    assert [line["event"] for line in turns.told if line["event"] == "share.waiting"] == ["share.waiting"]
+    assert site.run("status").code == 0
+
+
+def test_a_file_that_hangs_again_is_tried_less_and_less_often(tmp_path: Path) -> None:
+    drop = Drop(row=DropRow(drop_id="drop_0", root=b"/r", name=b"n"))
+    pauses = []
+    for _ in range(12):
+        drop.hang(b"a", 0.0)
+        pauses.append(drop.hangs[b"a"].retry_at_s)
+    assert pauses[:3] == [60.0, 120.0, 240.0]
+    assert pauses[-1] == 3600.0
+
+
+def test_a_share_that_died_in_the_middle_of_a_file_does_not_make_that_file_suspect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, hanging = make_site(tmp_path, settle_s=1), Hanging(monkeypatch, b"card/b")
+    site.drop("card", {name: name.encode() for name in "abc"})
+    turns = Turns(site)
+    with turns.watcher:
+        (share,) = turns.watcher._shares
+        turns.after(1)
+        turns.after(1)
+        assert hanging.fired == 1
+        hanging.paths.clear()
+        away = site.share.rename(tmp_path / "away")
+        turns.after(2)
+        assert share.unreachable is not None
+        away.rename(site.share)
+        turns.after(2)
+        turns.after(2)
+        assert turns.states("card") == ["received", "copying", "held"], "the file need not wait for its time"
+
+
+def test_a_single_run_takes_what_it_can_beside_a_file_on_which_readers_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, hanging = make_site(tmp_path), Hanging(monkeypatch, b"card/b")
+    site.drop("card", {name: name.encode() for name in "abc"})
+    layout = StoreLayout(site.store)
+    with Watcher(layout, read_settings(layout.settings), tell=lambda _line: None) as watcher:
+        summary = watcher.run_once()
+    assert hanging.fired == 1
+    assert (summary.items_sealed, summary.items_waiting, summary.drops_waiting) == (3, 1, 1)
+    assert site.run("status").code == 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hashing.checkpoint import Checkpoint
@@ -24,15 +25,22 @@ class Completed:
     checkpoint: Checkpoint
 
 
-def complete_drop(drop: Drop, *, recorder: Recorder, vault: LocalStore, vanished: bool = False) -> Completed:
-    """Record and seal `drop.completed` for what was dealt with of ``drop``."""
+def complete_drop(
+    drop: Drop,
+    *,
+    recorder: Recorder,
+    vault: LocalStore,
+    vanished: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> Completed:
+    """Record and seal `drop.completed` for what was dealt with of ``drop``. Raises StopRequestedError before that."""
     lines = tuple(
         ManifestLine(item=row.item, sha256=row.sha256, size_bytes=row.stat.size_bytes)
         for _, row in sorted(drop.dealt.items())
         if row.item is not None and row.sha256 is not None and row.stat is not None
     )
     refused = sum(row.outcome == "refused" for row in drop.dealt.values())
-    manifest = source_manifest_verdict(drop.dealt, vault)
+    manifest = source_manifest_verdict(drop.dealt, vault, stop=stop)
     completion = _completion(sealed=len(lines), refused=refused, manifest=manifest, vanished=vanished)
     (recorded,) = recorder.record(
         [

@@ -69,6 +69,7 @@ class Pipeline:
     catalogue: CatalogueFollower
     tell: Callable[[Line], None]
     summary: Summary
+    stop: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
 
     def advance(self, share: ShareWatch, drop: Drop) -> bool:
@@ -163,7 +164,7 @@ class Pipeline:
         if not drop.row.received:  # an empty folder: nothing was taken, and somebody must know
             receive_drop(self.recorder, drop.row, rule=verdict.rule, depositor_uid=drop.depositor_uid)
             share.put(drop, replace(drop.row, received=True, settled_by=verdict.rule))
-        completed = complete_drop(drop, recorder=self.recorder, vault=self.vault)
+        completed = complete_drop(drop, recorder=self.recorder, vault=self.vault, stop=self.stop)
         self.summary.checkpoint = completed.checkpoint
         self.catalogue.bring_forward()
         share.put(drop, replace(drop.row, manifest=completed.source_manifest))
@@ -176,7 +177,9 @@ class Pipeline:
         elif drop.row.state in ("received", "copying"):
             completed = None
             if drop.row.received:
-                completed = complete_drop(drop, recorder=self.recorder, vault=self.vault, vanished=True)
+                completed = complete_drop(
+                    drop, recorder=self.recorder, vault=self.vault, vanished=True, stop=self.stop
+                )
                 self.catalogue.bring_forward()
             self._set_state(share, drop, "problem", completed, vanished=True)
         share.put(drop, replace(drop.row, gone=True))

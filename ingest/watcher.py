@@ -103,6 +103,7 @@ class Watcher:
             catalogue=self._catalogue,
             tell=self._tell,
             summary=self._summary,
+            stop=self._stop,
             clock=self._clock,
         )
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import click
@@ -66,10 +67,12 @@ def status(ctx: click.Context, identifier: str | None, layout: StoreLayout, outp
 @drop.command()
 @click.argument("identifier", metavar="DROP")
 @store_option
-def receipt(identifier: str, layout: StoreLayout) -> None:
+@output_options("drop receipt", stream=False)
+def receipt(identifier: str, layout: StoreLayout, output: Output) -> None:
     """Print the newest receipt of DROP: the same text that lies beside it in the share.
 
-    For shares that can't be written, and for the telephone: the answer to "may I wipe the card?".
+    For shares that can't be written, and for the telephone: the answer to "may I wipe the card?". With --json the same
+    in fields: what is missing is listed whole there, and the text stands beside it.
 
     \b
     Exit status:
@@ -83,9 +86,12 @@ def receipt(identifier: str, layout: StoreLayout) -> None:
     from ingest.overview import drop_status
 
     one = drop_status(layout, identifier)
-    path = layout.receipts / one.row.drop_id / f"{one.row.state}.txt"
-    if not path.exists():
+    text, facts = ((layout.receipts / one.row.drop_id / f"{one.row.state}.{part}") for part in ("txt", "json"))
+    if not text.exists() or not (output.for_people or facts.exists()):
         raise NotFoundError(
             f"there is no receipt of {one.row.drop_id} yet.", next_step="Wait until the recorder has seen the drop."
         )
-    sys.stdout.write(path.read_text("utf-8"))
+    if output.for_people:
+        sys.stdout.write(text.read_text("utf-8"))
+    else:
+        output.document({**json.loads(facts.read_bytes()), "text": text.read_text("utf-8")})

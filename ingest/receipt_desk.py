@@ -21,7 +21,7 @@ from ingest.completion import Completed
 from ingest.drops import Drop
 from ingest.intake_db import IntakeDb, ReceiptRow
 from ingest.receipt_names import Part, State, names_a_receipt, receipt_names
-from ingest.receipts import ReceiptState, html, text
+from ingest.receipts import ReceiptState, facts, html, text
 from ingest.share import ShareReader
 from ingest.share_facts import Found, Hashed, Kind, Reason, ReceiptFile, ReceiptRefused, SmallFile
 from ledger.events.item import SourceStat
@@ -150,6 +150,7 @@ class ReceiptDesk:
         folder = self._layout.receipts / drop_id
         fsio.make_directories(folder)
         paths = {folder / f"{state.state}.{part}": content for part, content in files.items()}
+        paths[folder / f"{state.state}.json"] = facts(state)  # for programs; it goes into no share
         same = all(_holds(path, content) for path, content in paths.items())
         for path, content in paths.items():
             if not same:

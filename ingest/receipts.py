@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -129,6 +131,38 @@ def text(state: ReceiptState) -> bytes:
         lines += ["", "CHECKPOINT IN SEVEN WORDS", f"  {' '.join(page.words)}", *_wrapped(FORGED)]
     lines += ["", "DETAILS", *_table(page.details), ""]
     return "\r\n".join(lines).encode()
+
+
+def facts(state: ReceiptState) -> bytes:
+    """Return the receipt as one JSON object, for programs: whole, where page and text are cut short."""
+    checkpoint = None
+    if state.checkpoint_words is not None:
+        words = list(state.checkpoint_words)
+        checkpoint = {"size": state.checkpoint_size, "root": state.checkpoint_root, "words": words}
+    missing = [{"path": shown(path or state.name), "reason": reason} for path, reason in state.refused]
+    return _json(
+        {
+            "drop": state.drop_id,
+            "name": shown(state.name),
+            "state": state.state.value,
+            "files": state.files_seen,
+            "bytes": state.bytes_seen,
+            "sealed": state.files_sealed,
+            "sealed_bytes": state.bytes_sealed,
+            "copies": state.copies if state.files_sealed else 0,
+            "missing": missing,
+            "problems": list(state.problems),
+            "settled_by": state.settled_by,
+            "source_manifest": state.source_manifest,
+            "checkpoint": checkpoint,
+            "software": state.software,
+        }
+    )
+
+
+def _json(members: Mapping[str, object]) -> bytes:
+    # Not canonical: a share may hold files that call themselves larger than canonical numbers go.
+    return json.dumps(members, ensure_ascii=True, separators=(",", ":")).encode("ascii")
 
 
 def _page(state: ReceiptState) -> _Page:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html.parser
+import json
 import re
 import subprocess
 import sys
@@ -15,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from base.escape import shown
 from ingest.receipt_names import MAX_DROP_NAME_BYTES, Part, State, legal_name, receipt_names
-from ingest.receipts import MAX_LISTED, ReceiptState, text
+from ingest.receipts import MAX_LISTED, ReceiptState, facts, text
 from ingest.receipts import html as page
 from ledger.events.item import REFUSAL_REASONS
 
@@ -266,3 +268,21 @@ def test_the_template_and_its_style_are_part_of_the_package() -> None:
 
     folder = Path(ingest.receipts.__file__).parent
     assert {"receipt.html.jinja", "receipt.css"} <= {path.name for path in folder.iterdir()}
+
+
+# ------------------------------------------------------------------------------------------------------- programs
+
+
+def test_for_programs_everything_missing_is_listed_and_no_number_is_too_large() -> None:
+    refused = tuple((b"\xff%d" % n, "read-error") for n in range(MAX_LISTED + 1))
+    state = replace(HELD, state=State.PROBLEM, refused=refused, problems=("refusals",), bytes_seen=3 * 2**63)
+    told = json.loads(facts(state))
+    assert len(told["missing"]) == MAX_LISTED + 1
+    assert told["missing"][0] == {"path": shown(refused[0][0]), "reason": "read-error"}
+    assert (told["state"], told["problems"], told["bytes"]) == ("problem", ["refusals"], 3 * 2**63)
+    assert told["checkpoint"] == {"size": 1041, "root": "ab" * 32, "words": list(WORDS)}
+
+
+def test_before_a_drop_is_complete_there_is_no_checkpoint_for_programs() -> None:
+    state = replace(HELD, state=State.COPYING, checkpoint_words=None, checkpoint_size=None, checkpoint_root=None)
+    assert json.loads(facts(state))["checkpoint"] is None

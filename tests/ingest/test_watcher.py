@@ -207,6 +207,28 @@ def test_an_empty_folder_is_a_problem_because_somebody_believes_it_full(site: Si
     assert "holds no file" in site.run("drop", "receipt", "card").stdout
 
 
+def test_the_receipt_of_a_drop_is_printed_for_people_and_for_programs(site: Site) -> None:
+    site.drop("card", {"a": b"12345"})
+    (site.share / "card" / "link").symlink_to("a")
+    site.watch_once()
+    printed, told = site.run("drop", "receipt", "card"), site.run("drop", "receipt", "card", "--json")
+    beside = (site.share / "card  X-PROBLEM  KEEP-THE-CARD.txt").read_bytes().decode()
+    assert printed.stdout.splitlines() == told.document["text"].splitlines() == beside.splitlines()  # type: ignore[attr-defined]
+    counted = {name: told.document[name] for name in ("schema", "state", "files", "sealed", "bytes", "missing")}
+    assert counted == {
+        "schema": "strongroom/drop-receipt/1",
+        "state": "problem",
+        "files": 3,
+        "sealed": 2,
+        "bytes": 5,
+        "missing": [{"path": "link", "reason": "not-a-file"}],
+    }
+    assert (site.run("drop", "receipt", "none", "--json").code, told.code) == (3, 0)
+    checkpoint = told.document["checkpoint"]
+    assert isinstance(checkpoint, dict)
+    assert " ".join(checkpoint["words"]) in printed.stdout
+
+
 def test_an_empty_file_is_evidence_too(site: Site) -> None:
     site.drop("card", {"empty.mp4": b""})
     ended = site.watch_once()

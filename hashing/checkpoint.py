@@ -32,6 +32,10 @@ class CheckpointError(LedgerError):
     """Not a checkpoint, or not one that this log signed."""
 
 
+class EmptyRootError(CheckpointError):
+    """A checkpoint of the empty log with another root than the one that the empty log has."""
+
+
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Which log, how many entries, and the root over all of them."""
 
@@ -45,7 +49,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         if not 0 <= self.size < MAX_SIZE:
             raise CheckpointError(f"not the size of a log: {self.size}")
         if self.size == 0 and self.root.raw != EMPTY_ROOT:
-            raise CheckpointError(f"the empty log has another root than {self.root}")
+            raise EmptyRootError(f"the empty log has another root than {self.root}")
 
     def text(self) -> str:
         """Return the text that is signed."""

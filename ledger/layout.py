@@ -1,6 +1,8 @@
 """Where things are in a store. Source: docs/reference/store-layout.md.
 
-Only names: nothing here touches the disk.
+Only names: nothing here touches the disk. A store has one open log, and each log that ended before it lies whole in a
+folder of its own, `closed/<hex SHA-256(origin)>/`: the same layout, seen from there (`closed_log`), has that log in the
+place of the open one, and everything else as it is.
 """
 
 from __future__ import annotations
@@ -8,11 +10,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from hashing.digest import Digest
+
 
 class StoreLayout(NamedTuple):
-    """The paths of one store."""
+    """The paths of one store, and of one of its logs."""
 
     root: Path
+    log_home: Path | None = None  # where the log lies; None: it is the open one
+
+    @property
+    def closed(self) -> Path:
+        """The logs that ended; made with the first of them."""
+        return self.root / "closed"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `log` and its databases are those of the open log."""
+        return self.log_home is None
+
+    def closed_log(self, origin: str) -> StoreLayout:
+        """Return this store with the closed log of this name in the place of the open one."""
+        return StoreLayout(self.root, self.closed / Digest.of(origin.encode()).hex)
+
+    @property
+    def home(self) -> Path:
+        """The folder that holds the log and its private databases."""
+        return self.root if self.log_home is None else self.log_home
+
+    @property
+    def log_private(self) -> Path:
+        """What belongs to this log alone, and only its owner may see."""
+        return self.home / "private"
 
     @property
     def settings(self) -> Path:
@@ -37,7 +66,7 @@ class StoreLayout(NamedTuple):
     @property
     def log(self) -> Path:
         """The public log: exactly tlog-tiles, nothing else in it."""
-        return self.root / "log"
+        return self.home / "log"
 
     @property
     def checkpoint(self) -> Path:
@@ -54,12 +83,12 @@ class StoreLayout(NamedTuple):
     @property
     def log_db(self) -> Path:
         """All entries, heads of subjects, every checkpoint ever signed; append-only."""
-        return self.private / "log.db"
+        return self.log_private / "log.db"
 
     @property
     def openings_db(self) -> Path:
         """The only place where names, places, paths and times of events are kept."""
-        return self.private / "openings.db"
+        return self.log_private / "openings.db"
 
     @property
     def intake_db(self) -> Path:
@@ -73,12 +102,17 @@ class StoreLayout(NamedTuple):
 
     @property
     def lodged(self) -> Path:
-        return self.private / "lodged"
+        return self.log_private / "lodged"
 
     @property
     def pending(self) -> Path:
         """Proposed events that wait for endorsements, each in a folder of its own; made when it is needed."""
         return self.private / "pending"
+
+    @property
+    def succession(self) -> Path:
+        """The successor of the log while it is being made: it is there only between two steps of a rotation."""
+        return self.private / "succession"
 
     @property
     def seal_lock(self) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import msgspec
 
+from base.errors import LedgerError
 from hashing.digest import Digest
 from hashing.strict_json import Json
 from ledger.events.event import Event
@@ -14,17 +16,21 @@ from ledger.events.vocabulary import (
     Committed,
     EventType,
     OpeningClass,
-    always,
     ascii_text,
     base64_texts,
     code,
     count,
+    digest,
     optional_digest,
+    optional_record,
     optional_records,
+    record,
     records,
 )
 
 FORMAT = "draft"  # until the first tagged release
+ENDED = ("closed", "lost", "restored", "compromised")  # why a log goes on in a successor
+CAUSES = ("key-rotation", "retired")  # why a log was closed
 
 LOG_OPENED = EventType(
     name="log.opened",
@@ -39,8 +45,34 @@ LOG_OPENED = EventType(
             "keys whose holders must endorse a change of keys, and the end of the log", "algorithm", "keyid", "spki"
         ),
         "root_threshold": count("how many of them must; 0: whoever has a recorder key may change the keys"),
-        "predecessor": always("the log that this one continues", None),
+        "predecessor": optional_record(
+            "the log that this one continues; null for none",
+            origin=ascii_text("its name"),
+            size=count("entries that its last checkpoint covers", unit="entry"),
+            root=digest("root of that checkpoint"),
+            note=digest("SHA-256 of the note of that checkpoint"),
+            ended=code("how it ended; without a matching log.closed it is broken off", *ENDED),
+        ),
         "endorsements": base64_texts("endorsements by the predecessor's root keys, ascending by keyid; null for none"),
+    },
+    correctable=False,
+)
+
+LOG_CLOSED = EventType(
+    name="log.closed",
+    meaning="The last entry of a log: nothing may follow it, and the log that goes on is named.",
+    subjects=("log",),
+    facts={
+        "cause": code("why", *CAUSES),
+        "successor": record(
+            "the log that goes on", origin=ascii_text("its name"), log_vkey=ascii_text("its verifier key")
+        ),
+        "endorsements": base64_texts("endorsements by root keys, ascending by keyid; null for none"),
+    },
+    committed={
+        "reason": Committed(
+            meaning="why, in the person's words", json_type="string or null", opening_class=OpeningClass.TEXT
+        ),
     },
     correctable=False,
 )
@@ -80,7 +112,7 @@ CLOCK_ANOMALY = EventType(
     category=Category.ADMINISTRATION,
 )
 
-TYPES = (LOG_OPENED, CONFIG_CHANGED, SOFTWARE_UPDATED, CLOCK_ANOMALY)
+TYPES = (LOG_OPENED, LOG_CLOSED, CONFIG_CHANGED, SOFTWARE_UPDATED, CLOCK_ANOMALY)
 
 
 class NamedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +129,40 @@ class NamedKey(msgspec.Struct, frozen=True, kw_only=True):
 RecorderKey = NamedKey
 
 
+class Predecessor(msgspec.Struct, frozen=True, kw_only=True):
+    """The log before this one, as `log.opened` names it."""
+
+    origin: str
+    size: int  # entries that its last checkpoint covers
+    root: Digest
+    note: Digest  # SHA-256 of that checkpoint's note
+    ended: str  # one of ENDED
+
+    def as_json(self) -> Json:
+        return {
+            "origin": self.origin,
+            "size": self.size,
+            "root": str(self.root),
+            "note": str(self.note),
+            "ended": self.ended,
+        }
+
+    @classmethod
+    def of(cls, stated: Json) -> Self | None:
+        """Return the predecessor that the fact of `log.opened` states; None for null. Raises LedgerError."""
+        if stated is None:
+            return None
+        if not LOG_OPENED.facts["predecessor"].accepts(stated) or not isinstance(stated, dict):
+            raise LedgerError("log.opened names a predecessor in a form that is none.")
+        return cls(
+            origin=str(stated["origin"]),
+            size=int(str(stated["size"])),
+            root=Digest.parse(str(stated["root"])),
+            note=Digest.parse(str(stated["note"])),
+            ended=str(stated["ended"]),
+        )
+
+
 def log_subject(origin: str) -> dict[str, Digest]:
     """Return the log as a subject: its digest is that of its origin."""
     return {"log": Digest.of(origin.encode())}
@@ -109,6 +175,9 @@ def log_opened(
     recorder_keys: Sequence[NamedKey],
     root_keys: Sequence[NamedKey] = (),
     root_threshold: int = 0,
+    predecessor: Predecessor | None = None,
+    by: str | None = None,
+    role: str | None = None,
 ) -> Event:
     return Event(
         type=LOG_OPENED,
@@ -120,9 +189,27 @@ def log_opened(
             "recorder_keys": [key.as_json() for key in recorder_keys],
             "root_keys": [key.as_json() for key in root_keys] or None,
             "root_threshold": root_threshold,
-            "predecessor": None,
+            "predecessor": None if predecessor is None else predecessor.as_json(),
             "endorsements": None,
         },
+        values={"actor": by},
+        role=role,
+    )
+
+
+def log_closed(
+    origin: str, *, cause: str, successor: str, successor_vkey: str, reason: str | None, by: str, role: str
+) -> Event:
+    return Event(
+        type=LOG_CLOSED,
+        subjects=log_subject(origin),
+        facts={
+            "cause": cause,
+            "successor": {"origin": successor, "log_vkey": successor_vkey},
+            "endorsements": None,
+        },
+        values={"reason": reason, "actor": by},
+        role=role,
     )
 
 

@@ -47,6 +47,7 @@ class Category(StrEnum):
     COLLECTION = "collection"
     ALTERATION = "alteration"
     CONSULTATION = "consultation"
+    DP_DISCLOSURE = "dp_disclosure"  # the directive's "disclosure": made available outside the house
     ADMINISTRATION = "administration"  # of the log itself: no personal data of a recording is processed
 
 
@@ -133,6 +134,14 @@ def optional_digest(meaning: str) -> Fact:
     )
 
 
+def digest(meaning: str) -> Fact:
+    return Fact(
+        meaning=meaning,
+        json_type="64 lower-case hex digits",
+        accepts=lambda v: isinstance(v, str) and bool(_HEX_DIGEST.fullmatch(v)),
+    )
+
+
 def optional_size(meaning: str, *, unit: str = "entry") -> Fact:
     """A number of things from 0, or null."""
     return Fact(
@@ -161,16 +170,6 @@ def ascii_text(meaning: str) -> Fact:
     return Fact(meaning=meaning, json_type="string", accepts=_is_text)
 
 
-def always(meaning: str, value: Json) -> Fact:
-    """A member that later versions of the product will fill: until then it is always ``value``."""
-    # Not ==: to Python false is 0.
-    return Fact(
-        meaning=meaning,
-        json_type=f"always {value!r}".replace("None", "null"),
-        accepts=lambda v: type(v) is type(value) and v == value,
-    )
-
-
 def records(meaning: str, *members: str) -> Fact:
     """A list, one or more, of objects whose members are all text and are exactly ``members``."""
 
@@ -189,6 +188,26 @@ def optional_records(meaning: str, *members: str) -> Fact:
     """As `records`, or null for none."""
     some = records(meaning, *members)
     return Fact(meaning=meaning, json_type=f"{some.json_type}; or null", accepts=lambda v: v is None or some.accepts(v))
+
+
+def record(meaning: str, **members: Fact) -> Fact:
+    """An object with exactly ``members``."""
+
+    def accepts(value: Json) -> bool:
+        return (
+            isinstance(value, dict)
+            and set(value) == set(members)
+            and all(member.accepts(value[name]) for name, member in members.items())
+        )
+
+    stated = "; ".join(f"{name}: {member.meaning} ({member.rule})" for name, member in members.items())
+    return Fact(meaning=meaning, json_type=f"object {{{stated}}}", accepts=accepts)
+
+
+def optional_record(meaning: str, **members: Fact) -> Fact:
+    """As `record`, or null for none."""
+    one = record(meaning, **members)
+    return Fact(meaning=meaning, json_type=f"{one.json_type}; or null", accepts=lambda v: v is None or one.accepts(v))
 
 
 def optional_coded_records(meaning: str, *members: str) -> Fact:

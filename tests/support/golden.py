@@ -23,7 +23,7 @@ from hashing.note import vkey
 from hashing.public_key import PublicKey
 from hashing.strict_json import Json
 from ledger.entry import BuiltEntry, Chance, Place, Software, SubjectHead, build_entry
-from ledger.events import EVENT_TYPES, access, actor, analysis, drop, item, key, log
+from ledger.events import EVENT_TYPES, access, actor, analysis, custody, drop, export, item, key, log
 from ledger.events.event import Event
 from ledger.keys.file import FileSigner
 from ledger.trust import proof_message
@@ -115,7 +115,26 @@ def golden_text(event: Event) -> str:
 
 def golden_events() -> Mapping[str, Event]:
     """Return one event of each type, by the name of the type; its ``event`` is derived from that name."""
-    events = [*_log_events(), *_key_events(), *_actor_events(), *_drop_events(), *_item_events(), *_access_events()]
+    events = [
+        *_log_events(),
+        *_key_events(),
+        *_actor_events(),
+        custody.custody_carried(
+            _ITEM,
+            _MASTER,
+            log="strongroom/2D4XH7K3M9QZV",
+            seq=1041,
+            entry=Digest.of(b"an entry of the log before"),
+            count=3,
+            size=1200,
+            root=Digest.of(b"the root of the log before"),
+            note=Digest.of(b"the last checkpoint of the log before"),
+        ),
+        *_drop_events(),
+        *_item_events(),
+        *_access_events(),
+        *_export_events(),
+    ]
     return {
         event.type.name: replace(event, event=f"event_{Digest.of(event.type.name.encode()).hex[:32]}")
         for event in events
@@ -130,6 +149,15 @@ def _log_events() -> list[Event]:
     )
     return [
         log.log_opened(ORIGIN, log_vkey=vkey(ORIGIN, LOG_SIGNER.public), recorder_keys=[named]),
+        log.log_closed(
+            ORIGIN,
+            cause="key-rotation",
+            successor="strongroom/9QZV2D4XH7K3M",
+            successor_vkey=vkey("strongroom/9QZV2D4XH7K3M", LOG_SIGNER.public),
+            reason="yearly change",
+            by=_CUSTODIAN,
+            role="custodian",
+        ),
         log.config_changed(ORIGIN, setting="settle_seconds", before="5", after="8.5", actor=_CUSTODIAN),
         log.software_updated(
             ORIGIN, version_before="0.0.9", version_after="0.1.0", build_before=None, build_after="5b" * 32
@@ -275,6 +303,24 @@ def _access_events() -> list[Event]:
             ORIGIN, command="show", actor=_ACTOR, role="investigator", items={_ITEM: _MASTER}, links={"drop": _DROP}
         ),
         access.access_denied(ORIGIN, command="find", rule="not-registered", uid=1002, user="mallory", actor=None),
+    ]
+
+
+def _export_events() -> list[Event]:
+    return [
+        export.log_exported(
+            ORIGIN,
+            actor=_CUSTODIAN,
+            role="custodian",
+            items={_ITEM: _MASTER},
+            names=[_DROP],
+            entries=4,
+            openings=7,
+            withheld=9,
+            classes=["internal", "sensitive"],
+            sha256=Digest.of(b"the list of the files"),
+            purpose="for the court",
+        )
     ]
 
 

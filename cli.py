@@ -39,6 +39,7 @@ _COMMANDS = {
     "checkpoint": ("commands.checkpoint", "checkpoint", "The signed checkpoint of the log."),
     "catalog": ("commands.catalog", "catalog", "The catalogue: check or rebuild it."),
     "role": ("commands.role", "role", "Who may do what."),
+    "key": ("commands.keys", "key", "The keys of the log: list, enrol, revoke, back up."),
     "analyse": ("commands.analyse", "analyse", "Look at sealed items in the sandbox."),
     "doctor": ("commands.doctor", "doctor", "Check this machine."),
     "config": ("commands.config", "config", "Show the settings."),

@@ -26,6 +26,10 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "log-show": _LOG,
     "log-receipt": _LOG,
     "role-grant": ("custodian",),
+    "key-list": _LOG,
+    "key-enrol": ("custodian",),
+    "key-revoke": ("custodian",),
+    "key-backup": ("custodian",),
 }
 
 

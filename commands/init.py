@@ -18,11 +18,35 @@ from commands.output import Output, Tone, Word
 @click.option(
     "--share", "shares", multiple=True, metavar="DIR", type=click.Path(), help="A share to watch; repeatable."
 )
+@click.option(
+    "--root-key",
+    "root_keys",
+    multiple=True,
+    metavar="PUB",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Public key (PEM) of somebody who must agree when keys change; repeatable.",
+)
+@click.option("--root-threshold", type=click.IntRange(min=0), metavar="N", help="How many of them must; default: all.")
+@click.option(
+    "--passphrase-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Protect the private keys by the passphrase in the first line of FILE.",
+)
 @output_options("init", stream=False)
-def init(directory: Path, origin: str | None, shares: tuple[str, ...], output: Output) -> None:
+def init(
+    directory: Path,
+    origin: str | None,
+    shares: tuple[str, ...],
+    root_keys: tuple[Path, ...],
+    root_threshold: int | None,
+    passphrase_file: Path | None,
+    output: Output,
+) -> None:
     """Make a store in DIR (default ./strongroom-store): keys, log, catalogue and settings.
 
-    The login user who runs this becomes the first registered person, with all roles.
+    The login user who runs this becomes the first registered person, with all roles. Root keys can be named only here:
+    without them a custodian changes keys alone.
 
     \b
     Exit status:
@@ -38,7 +62,9 @@ def init(directory: Path, origin: str | None, shares: tuple[str, ...], output: O
     from catalog.rebuild import rebuild
     from ingest.share_roots import refuse_overlapping
     from ledger.actors import current_login
-    from ledger.founding import default_origin, found_store
+    from ledger.founding import RootKeys, default_origin, found_store
+    from ledger.keys.file import read_passphrase
+    from ledger.keys.persons import read_public_key
     from ledger.layout import StoreLayout
 
     layout = StoreLayout(directory.absolute())
@@ -49,6 +75,11 @@ def init(directory: Path, origin: str | None, shares: tuple[str, ...], output: O
         origin=origin or default_origin(),
         settings=settings_text(shares=roots),
         login=current_login(os.getuid()),
+        roots=RootKeys(
+            keys=tuple(read_public_key(path) for path in root_keys),
+            threshold=len(root_keys) if root_threshold is None else root_threshold,
+        ),
+        passphrase=None if passphrase_file is None else read_passphrase(passphrase_file),
     )
     rebuild(layout)
     if not output.for_people:
@@ -58,6 +89,7 @@ def init(directory: Path, origin: str | None, shares: tuple[str, ...], output: O
                 "origin": founded.origin,
                 "log_vkey": founded.log_vkey,
                 "recorder_keyid": founded.recorder_keyid,
+                "root_threshold": len(root_keys) if root_threshold is None else root_threshold,
                 "checkpoint": {"size": founded.checkpoint.size, "root": founded.checkpoint.root.hex},
             }
         )

@@ -21,7 +21,7 @@ def status(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
     \b
     Exit status:
       0  nothing waits for a person
-      5  a drop is a problem, or not all in evidence yet
+      5  a drop is a problem, or not all in evidence yet, or a change waits for endorsements
       8  a share is unreachable, or the store waits for its disk or its `intake.db`
 
     \b
@@ -32,9 +32,10 @@ def status(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
     from ingest.overview import overview
 
     now = overview(layout)
+    code = 8 if now.troubles else 5 if now.waiting or now.proposals else 0
     if not output.for_people:
         output.document(now.as_json())
-        ctx.exit(8 if now.troubles else 5 if now.waiting else 0)
+        ctx.exit(code)
     output.fields(
         [
             ("recorder", now.recorder or Word("not running", Tone.WAITING)),
@@ -49,6 +50,9 @@ def status(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
             tone = Tone.BAD if condition in now.troubles else Tone.PLAIN
             subject = shown(condition.subject) if condition.subject else "this store"
             output.fields([(subject, Word(f"{condition.code}: {shown(condition.detail)}", tone))])
+    for proposal in now.proposals:
+        waits = Word(f"{proposal.event.type.name} waits for endorsements by root keys", Tone.WAITING)
+        output.fields([(proposal.event.event, waits)])
     output.text()
     output.table(
         [
@@ -75,4 +79,4 @@ def status(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
     )
     if not now.drops and not now.troubles:
         output.text("No drop has been seen yet.")
-    ctx.exit(8 if now.troubles else 5 if now.waiting else 0)
+    ctx.exit(code)

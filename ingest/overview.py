@@ -11,6 +11,7 @@ from base.clock import format_time
 from base.errors import NotFoundError
 from base.escape import shown
 from ingest.intake_db import Condition, DropRow, FileRow, IntakeDb
+from ledger.keys.pending import Proposal, pending
 from ledger.layout import StoreLayout
 from ledger.reader import LogReader
 
@@ -71,6 +72,7 @@ class Overview:
     unsealed: int  # entries that no checkpoint covers yet
     last_recorded_at: str
     not_analysed: int
+    proposals: list[Proposal]  # events that wait for endorsements
 
     @property
     def waiting(self) -> list[DropStatus]:
@@ -96,6 +98,10 @@ class Overview:
             "last_recorded_at": self.last_recorded_at,
             "items_not_analysed": self.not_analysed,
             "waiting": [drop.row.drop_id for drop in self.waiting],
+            "proposals": [
+                {"event": one.event.event, "type": one.event.type.name, "proposed_at": format_time(one.proposed_at)}
+                for one in self.proposals
+            ],
         }
 
 
@@ -119,6 +125,7 @@ def overview(layout: StoreLayout) -> Overview:
         unsealed=recorded - sealed.size,
         last_recorded_at=format_time(last.recorded_at),
         not_analysed=not_analysed,
+        proposals=pending(layout),
     )
 
 

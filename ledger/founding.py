@@ -6,19 +6,20 @@ A log is created only here, only on request, and only in an empty directory: an 
 
 from __future__ import annotations
 
-import base64
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from base import fsio
 from base.errors import RefusedError, SurroundingsError, UsageError
+from hashing.base64_text import encode
 from hashing.checkpoint import Checkpoint
 from hashing.note import vkey
+from hashing.public_key import PublicKey
 from ledger import log_db
 from ledger.actors import Login
 from ledger.events.actor import ROLES, actor_registered
-from ledger.events.log import RecorderKey, log_opened
+from ledger.events.log import NamedKey, log_opened
 from ledger.identifiers import new_identifier, random_characters
 from ledger.keys.file import LOG_KEY, RECORDER_KEY, FileSigner, create_key
 from ledger.layout import StoreLayout
@@ -37,27 +38,63 @@ class Founded:
     checkpoint: Checkpoint
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootKeys:
+    """The public keys whose holders must agree when keys change or the log ends, and how many of them must."""
+
+    keys: tuple[PublicKey, ...]
+    threshold: int
+
+    def check(self) -> None:
+        """Raise UsageError for a rule that could never be met, or that names a key twice."""
+        if len({key.keyid for key in self.keys}) != len(self.keys):
+            raise UsageError("a root key is named twice.")
+        if not 0 <= self.threshold <= len(self.keys) or (self.keys and not self.threshold):
+            raise UsageError(
+                f"{self.threshold} of {len(self.keys)} root keys can't be the rule.",
+                next_step="Name the root keys with --root-key and say with --root-threshold how many must agree.",
+            )
+
+
+def named(key: PublicKey) -> NamedKey:
+    """Return a key as the first entry names it."""
+    return NamedKey(algorithm=key.algorithm, keyid=key.keyid, spki=encode(key.spki))
+
+
 def default_origin() -> str:
     """Return a fresh origin. It is random: a host or place name has no business in a public log."""
     return f"strongroom/{random_characters(13)}"
 
 
-def found_store(layout: StoreLayout, *, origin: str, settings: str, login: Login) -> Founded:
+def found_store(
+    layout: StoreLayout,
+    *,
+    origin: str,
+    settings: str,
+    login: Login,
+    roots: RootKeys | None = None,
+    passphrase: bytes | None = None,
+) -> Founded:
     """Make a store in an empty or missing directory; ``login`` becomes its first registered person, with all roles.
 
-    Raises: RefusedError when the directory is not empty, SurroundingsError on a network or FUSE file system.
+    ``passphrase`` protects the private keys. Raises: RefusedError when the directory is not empty, SurroundingsError on
+    a network or FUSE file system, UsageError for an origin or root keys that can't be used.
     """
     _check_origin(origin)
+    roots = roots or RootKeys(keys=(), threshold=0)
+    roots.check()
     with fsio.declared_errors("making the store"):
         _check_place(layout.root)
-        return _found_store(layout, origin, settings, login)
+        return _found_store(layout, origin, settings, login, roots, passphrase)
 
 
-def _found_store(layout: StoreLayout, origin: str, settings: str, login: Login) -> Founded:
+def _found_store(
+    layout: StoreLayout, origin: str, settings: str, login: Login, roots: RootKeys, passphrase: bytes | None
+) -> Founded:
     for directory in layout.directories:
         fsio.make_directories(directory)
-    log_key = create_key(layout.keys / LOG_KEY)
-    recorder_key = create_key(layout.keys / RECORDER_KEY)
+    log_key = create_key(layout.keys / LOG_KEY, passphrase=passphrase)
+    recorder_key = create_key(layout.keys / RECORDER_KEY, passphrase=passphrase)
     connection = log_db.create(layout)
     with log_db.transaction(connection):
         connection.executemany(
@@ -65,8 +102,9 @@ def _found_store(layout: StoreLayout, origin: str, settings: str, login: Login) 
             [("origin", origin), ("machine", machine_binding(layout.root))],
         )
     recorder = Recorder(layout, connection, recorder_key, origin)
+    recorder.log_signer = log_key
     try:
-        checkpoint = _first_entries(recorder, origin, log_key, recorder_key, login)
+        checkpoint = _first_entries(recorder, origin, log_key, recorder_key, login, roots)
     finally:
         recorder.close()
     fsio.replace_file(layout.settings, settings.encode("utf-8"), mode=0o600)
@@ -79,14 +117,18 @@ def _found_store(layout: StoreLayout, origin: str, settings: str, login: Login) 
 
 
 def _first_entries(
-    recorder: Recorder, origin: str, log_key: FileSigner, recorder_key: FileSigner, login: Login
+    recorder: Recorder, origin: str, log_key: FileSigner, recorder_key: FileSigner, login: Login, roots: RootKeys
 ) -> Checkpoint:
-    key = RecorderKey(
-        algorithm="ed25519", keyid=recorder_key.keyid, spki=base64.b64encode(recorder_key.spki).decode("ascii")
-    )
+    key = PublicKey(algorithm=recorder_key.algorithm, spki=recorder_key.spki)
     recorder.record(
         [
-            log_opened(origin, log_vkey=vkey(origin, log_key.public), recorder_keys=[key]),
+            log_opened(
+                origin,
+                log_vkey=vkey(origin, log_key.public),
+                recorder_keys=[named(key)],
+                root_keys=[named(root) for root in roots.keys],
+                root_threshold=roots.threshold,
+            ),
             actor_registered(new_identifier("actor"), uid=login.uid, user=login.user or "", roles=ROLES, by=None),
         ]
     )

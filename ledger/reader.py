@@ -80,6 +80,10 @@ class LogReader:
         (count,) = self._fetch("SELECT coalesce(max(seq) + 1, 0) FROM main.entry")[0]
         return int(count)
 
+    def last_signer(self) -> str:
+        """Return the keyid of the key that signed the newest recorded entry."""
+        return self.entry(self.recorded() - 1).envelope.signatures[0].keyid
+
     def entry(self, seq: int) -> Entry:
         """Return one entry. Raises LedgerError when it is not there."""
         rows = self._fetch("SELECT raw FROM main.entry WHERE seq = ?", seq)

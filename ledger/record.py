@@ -72,6 +72,7 @@ class Recorder:
         self.connection = connection
         self.signer = signer
         self.origin = origin
+        self.log_signer: Signer | None = None  # the log key; None: the one that the store keeps
         self.keys: KeyRegister | None = None  # None until the first entry is there
         self.own_digests: dict[int, Digest] = {}  # what this process wrote and has not yet seen sealed
         self.arrival_keys: dict[str, bytes] = {}  # of drops met so far

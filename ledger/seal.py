@@ -22,8 +22,9 @@ from hashing.note import parse_vkey, sign_note, vkey
 from hashing.tiles import TileRef, TileSubtrees, bundles_for, grow
 from ledger import log_db
 from ledger.entry import SubjectHead, parse_entry
-from ledger.keys.file import LOG_KEY, FileSigner, load_key
+from ledger.keys.file import LOG_KEY, load_key
 from ledger.keys.recorded import recorded_keys
+from ledger.keys.signer import Signer
 from ledger.machine import is_owner, refuse_other_owner
 from ledger.published import newest_checkpoint, publish_again
 from ledger.record import Recorder
@@ -37,7 +38,7 @@ _POLL_S = 0.01
 class LogKey:
     """The key of the log, as a signer of notes."""
 
-    def __init__(self, signer: FileSigner, origin: str) -> None:
+    def __init__(self, signer: Signer, origin: str) -> None:
         self.name = origin
         self.verifier = parse_vkey(vkey(origin, signer.public))
         self.key_id = self.verifier.key_id
@@ -60,7 +61,7 @@ def seal(recorder: Recorder, *, wait_s: float = 30.0) -> Checkpoint:
 
 def seal_locked(recorder: Recorder) -> Checkpoint:
     """As `seal`, for whoever holds the `seal_lock` already."""
-    log_key = LogKey(load_key(recorder.layout.keys / LOG_KEY), recorder.origin)
+    log_key = LogKey(recorder.log_signer or load_key(recorder.layout.keys / LOG_KEY), recorder.origin)
     sealed = publish_again(recorder.layout, recorder.connection, log_key.verifier)
     while (recorded := recorder.end()[0]) != sealed.checkpoint.size:
         _seal_step(recorder, log_key, sealed.checkpoint, min(recorded, sealed.checkpoint.size + MOST_ENTRIES))

@@ -36,7 +36,7 @@ CONSULTED_VIEW = EventType(
     meaning="Somebody looked at these items, at a drop, or at the log.",
     subjects=("item", "log"),
     facts={
-        "command": code("which command", "show", "sheet", "log-show", "log-receipt"),
+        "command": code("which command", "show", "sheet", "log-show", "log-receipt", "key-list", "key-backup"),
         "rule": code("role by which it was allowed"),
     },
     committed={"purpose": _PURPOSE},

@@ -108,6 +108,13 @@ def create_key(path: Path, *, passphrase: bytes | None = None) -> FileSigner:
     return signer
 
 
+def create_recorder_key(layout: StoreLayout) -> FileSigner:
+    """Make one more recorder key in the store; it is used when it is enrolled, and protected as this process's keys."""
+    signer = FileSigner(Ed25519PrivateKey.generate())
+    fsio.put_file(layout.keys / recorder_key_name(signer.keyid), signer.pem(configured_passphrase()), mode=0o600)
+    return signer
+
+
 def load_key(path: Path) -> FileSigner:
     """Return the key kept under ``path``, or handed in as a credential of that name.
 

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from base import fsio
 from base.errors import NotFoundError
 from base.escape import shown
-from hashing.public_key import ED25519, PublicKey, PublicKeyError, public_key_of
+from hashing.public_key import PublicKey, PublicKeyError, public_key_of
 from ledger.events.key import ProvenKey
-from ledger.keys.file import FileSigner, KeyFileError
+from ledger.keys.file import FileSigner, KeyFileError, create_key
 from ledger.keys.signer import AnySigner
 from ledger.trust import proof_message
 
@@ -107,12 +107,10 @@ def proven(signer: AnySigner, *, log: str, purpose: str) -> ProvenKey:
 
 def create_person_key(path: Path, passphrase: bytes | None) -> FileSigner:
     """Make a new Ed25519 key for a person in the new file ``path``. Raises KeyFileError where a file is."""
-    from ledger.keys.file import create_key
-
-    try:
+    with fsio.declared_errors(f"writing {shown(str(path))}"):
+        if path.exists() or path.is_symlink():
+            raise KeyFileError(f"{shown(str(path))} exists: a key is never written over a file.")
         return create_key(path, passphrase=passphrase)
-    except FileExistsError as error:
-        raise KeyFileError(f"{shown(str(path))} exists: a key is never written over a file.") from error
 
 
 def _read(path: Path, *, max_bytes: int = _MAX_KEY_BYTES) -> bytes:
@@ -120,15 +118,3 @@ def _read(path: Path, *, max_bytes: int = _MAX_KEY_BYTES) -> bytes:
         return fsio.read_file(path, max_bytes=max_bytes)
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no file {shown(str(path))}.") from error
-
-
-__all__ = [
-    "ED25519",
-    "PersonSigner",
-    "create_person_key",
-    "is_protected",
-    "person_signer",
-    "proven",
-    "read_proof",
-    "read_public_key",
-]

@@ -23,6 +23,7 @@ COMMANDS = {
     *("init", "demo", "watch", "status", "find", "show", "sheet", "verify", "analyse", "doctor"),
     *("drop status", "drop receipt", "log show", "log receipt", "checkpoint show", "catalog rebuild", "catalog check"),
     *("role grant", "config show"),
+    *("key list", "key enrol", "key revoke", "key prove", "key endorse", "key backup"),
 }
 
 _WITH_COMMAND = """

@@ -39,7 +39,7 @@ DOORS = {
     "rich": ("commands/", "cli.py"),
     "jinja2": ("exports/", "ingest/receipts.py"),
     "watchdog": ("ingest/",),
-    "cryptography": ("hashing/ed25519.py", "ledger/keys/"),
+    "cryptography": ("hashing/ed25519.py", "hashing/public_key.py", "ledger/keys/"),
 }
 
 

@@ -21,7 +21,8 @@ from base.escape import shown
 from catalog.display import time_text
 from hashing.strict_json import Json
 
-STATES = ("seen", "settled", "staged", "sealed", "analysed")
+BEFORE_SEALED = ("seen", "settled", "staged")  # files in these states are known to the recorder, not to the catalogue
+STATES = (*BEFORE_SEALED, "sealed", "analysed")
 DEFAULT_LIMIT = 50
 MOST = 1000
 SHORTEST_PREFIX = 4  # characters of a hash or an identifier
@@ -59,6 +60,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def asks_for_time(self) -> bool:
         return self.from_us is not None or self.to_us is not None
+
+    @property
+    def hint(self) -> str | None:
+        """Where the answer is, when the catalogue can't have it."""
+        if self.state not in BEFORE_SEALED:
+            return None
+        return f"Files that are {self.state} are not in the catalogue, which holds what is sealed: see `drop status`."
 
     def as_json(self) -> dict[str, Json]:
         """Return the question as it is recorded and shown."""

@@ -78,13 +78,15 @@ def find(
     match output.mode.value:
         case "json":
             items = [item.as_json() for item in page.items]
-            output.document({"question": understood.as_json(), "items": items, **_rest(page)})
+            output.document({"question": understood.as_json(), "items": items, **_rest(page, understood)})
         case "jsonl":
             for item in page.items:
                 output.line(dict(item.as_json()))
-            output.line({"event": "summary", "items": len(page.items), **_rest(page)})
+            output.line({"event": "summary", "items": len(page.items), **_rest(page, understood)})
         case _:
             _show(output, page)
+            if understood.hint is not None:
+                output.text(understood.hint)
 
 
 def _consult(layout: StoreLayout, understood: Question) -> Page:
@@ -100,8 +102,8 @@ def _consult(layout: StoreLayout, understood: Question) -> Page:
     return page
 
 
-def _rest(page: Page) -> dict[str, object]:
-    return {"next": page.next, "without_device_time": page.without_time}
+def _rest(page: Page, understood: Question) -> dict[str, object]:
+    return {"next": page.next, "without_device_time": page.without_time, "hint": understood.hint}
 
 
 def _show(output: Output, page: Page) -> None:

@@ -80,7 +80,7 @@ def drop_of(store: FootageStore, item: str) -> str:
 def test_find_prints_one_document_with_its_question(store: FootageStore, names: tuple[str, str]) -> None:
     result = run("find", store, "--json")
     told = json.loads(result.stdout)
-    assert list(told) == ["schema", "question", "items", "next", "without_device_time"]
+    assert list(told) == ["schema", "question", "items", "next", "without_device_time", "hint"]
     assert told["schema"] == "strongroom/find/1"
     assert [item["item"] for item in told["items"]] == list(names)
     assert told["items"][0]["source_name"] == SHOWN
@@ -112,6 +112,20 @@ def test_nothing_that_find_prints_moves_a_cursor(
 def test_items_without_a_time_are_counted_in_a_last_line(store: FootageStore) -> None:
     lines = run("find", store, "--from", "2031-03-14").stdout.splitlines()
     assert lines[-1] == "1 more item fits, but has no device time and can't be placed in an interval."
+
+
+@pytest.mark.parametrize("state", ["seen", "settled", "staged"])
+def test_a_state_that_the_catalogue_never_holds_is_said_with_the_place_to_look(store: FootageStore, state: str) -> None:
+    assert run("find", store, "--state", state).stdout.splitlines()[-1].endswith("see `drop status`.")
+    told = json.loads(run("find", store, "--state", state, "--json").stdout)
+    assert (told["items"], f"are {state} are not in the catalogue" in told["hint"]) == ([], True)
+    (summary,) = (json.loads(line) for line in run("find", store, "--state", state, "--jsonl").stdout.splitlines())
+    assert summary["hint"] == told["hint"]
+
+
+@pytest.mark.parametrize("state", ["sealed", "analysed"])
+def test_a_state_that_the_catalogue_holds_has_no_hint(store: FootageStore, state: str) -> None:
+    assert json.loads(run("find", store, "--state", state, "--json").stdout)["hint"] is None
 
 
 def test_finding_nothing_is_an_answer(store: FootageStore) -> None:

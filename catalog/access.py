@@ -25,6 +25,9 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "sheet": _LOOKING,
     "log-show": _LOG,
     "log-receipt": _LOG,
+    "log-export": _LOG,
+    # Whoever has several of these roles reads an audit as auditor: the one that sees least.
+    "audit": ("auditor", "supervisor", "custodian"),
     "role-grant": ("custodian",),
     "key-list": _LOG,
     "key-enrol": ("custodian",),

@@ -16,11 +16,12 @@ from hashing.digest import Digest
 from hashing.strict_json import Json
 from ledger.actors import Actor, Login, actors_in, current_login
 from ledger.events.access import access_denied, consulted_search, consulted_view
-from ledger.events.event import Event
+from ledger.events.event import Event, parts_of
+from ledger.events.export import log_exported
 from ledger.layout import StoreLayout
 from ledger.machine import refuse_moved
 from ledger.record import Recorder, read_fact
-from ledger.seal import try_seal
+from ledger.seal import seal, try_seal
 
 SEAL_WAIT_S = 0.2  # whoever holds the lock for longer is sealing, and seals our entry too
 
@@ -73,6 +74,7 @@ class Consultation:
                 terms=terms,
                 results=results,
                 purpose=purpose,
+                command=self._command,
             )
         )
 
@@ -91,6 +93,40 @@ class Consultation:
                 purpose=purpose,
             )
         )
+
+    def exported(
+        self,
+        *,
+        items: Mapping[str, Digest],
+        names: Sequence[str],
+        entries: int,
+        openings: int,
+        withheld: int,
+        classes: Sequence[str],
+        sha256: Digest,
+        purpose: str,
+    ) -> tuple[int, ...]:
+        """Record that a part of the log leaves the house, seal it, and return the positions of what was recorded.
+
+        Only then may the first byte of it be written.
+        """
+        event = log_exported(
+            self.origin,
+            actor=self.actor.actor,
+            role=self.role,
+            items=items,
+            names=names,
+            entries=entries,
+            openings=openings,
+            withheld=withheld,
+            classes=classes,
+            sha256=sha256,
+            purpose=purpose,
+        )
+        parts = list(parts_of(event))
+        recorded = self._recorder.record(parts)
+        seal(self._recorder)
+        return tuple(one.seq for one in recorded)
 
     def _admit(self) -> tuple[Actor, str]:
         login = current_login(self._layout.root.stat().st_uid)

@@ -109,10 +109,7 @@ def question(
     after: str | None = None,
 ) -> Question:
     """Return the question that these words ask. Raises UsageError, with a suggestion, for what can't be understood."""
-    from_us = None if begin is None else _moment_us(begin, closes=False)
-    to_us = None if end is None else _moment_us(end, closes=True)
-    if from_us is not None and to_us is not None and to_us <= from_us:
-        raise UsageError("the end of the interval is not after its beginning.", next_step=_TIME_HELP)
+    from_us, to_us = interval_us(begin, end)
     if not 1 <= limit <= MOST:
         raise UsageError(f"--limit is 1 to {MOST}, not {limit}.", next_step="Go on with --after and the cursor.")
     for word in words:
@@ -127,6 +124,15 @@ def question(
         limit=limit,
         after=None if after is None else _position(after),
     )
+
+
+def interval_us(begin: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """Return an interval in microseconds, None for an end that is not given. Raises UsageError, with a suggestion."""
+    from_us = None if begin is None else _moment_us(begin, closes=False)
+    to_us = None if end is None else _moment_us(end, closes=True)
+    if from_us is not None and to_us is not None and to_us <= from_us:
+        raise UsageError("the end of the interval is not after its beginning.", next_step=_TIME_HELP)
+    return from_us, to_us
 
 
 def _moment_us(text: str, *, closes: bool) -> int:

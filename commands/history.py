@@ -1,37 +1,21 @@
-"""Entries of the custody log as they are printed: blocks of lines for people, objects for programs."""
+"""Entries of the custody log as they are printed for people: blocks of lines, and what is known of their chains."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
 from base.clock import format_time
 from base.escape import shown
 from commands.output import Cell, Output, Tone, Word
 from hashing.strict_json import Json
-from ledger.history import ToldEntry
-from ledger.openings import OpeningMismatchError, bytes_of
+from ledger.completeness import SubjectChain
+from ledger.history import ToldEntry, meaning_of
+from ledger.value_text import EMPTY, value_text
 
 MOST_LINES = 20  # of one list; the rest is counted
 SERVICE = "the service"
-
-
-def as_json(told: ToldEntry) -> dict[str, object]:
-    """Return one entry for programs: values exactly as they were opened."""
-    entry = told.entry
-    return {
-        "seq": entry.seq,
-        "type": entry.type,
-        "recorded_at": format_time(entry.recorded_at),
-        "actor": told.actor,
-        "role": entry.role,
-        "drop": entry.drop,
-        "subjects": {name: str(digest) for name, digest in entry.subjects.items()},
-        "facts": dict(entry.facts),
-        "values": dict(told.values),
-        "withheld": dict(told.withheld),
-        "entry": str(entry.digest),
-    }
+NOT_KNOWN_HERE = "a type that this version does not know: what it did is not told here"
+MOST_CHAINS = 20  # of which complete ones are named; the rest is counted
 
 
 def print_entry(output: Output, told: ToldEntry, users: Mapping[str, str]) -> None:
@@ -60,17 +44,37 @@ def _who(told: ToldEntry, users: Mapping[str, str]) -> str:
 
 
 def _lines(told: ToldEntry) -> Iterator[tuple[str, Cell]]:
-    """Yield what stands under the head line: subjects, open facts, opened values, and what is withheld."""
+    """Yield what stands under the head line: what happened, subjects, facts, values, and what is not told."""
     entry = told.entry
+    yield "  means", meaning_of(entry) or Word(NOT_KNOWN_HERE, Tone.WAITING)
     for name, digest in entry.subjects.items():
         yield "  about", f"{shown(name)}  sha256 {digest}"
     if entry.drop is not None:
         yield "  drop", shown(entry.drop)
     for name, value in [*entry.facts.items(), *told.values.items()]:
         yield from ((f"  {shown(label)}", cell) for label, cell in _cells(name, value))
-    for name, count in told.withheld.items():
-        yield f"  {shown(name)}", Word("withheld" if count == 1 else f"{count} values withheld", Tone.WAITING)
+    for name in told.withheld:
+        yield from ((f"  {shown(name)}", Word(text, Tone.WAITING)) for text in told.reasons(name))
     yield "  entry", f"sha256 {entry.digest}"
+
+
+def print_chains(output: Output, chains: list[SubjectChain], *, shown_all: bool) -> None:
+    """Say of each thing whether the entries above are all that the log has of it."""
+    for chain in chains[:MOST_CHAINS]:
+        match chain.verdict:
+            case "complete":
+                text = f"{chain.name}: {chain.entries:,} entries, each names the one before; none is missing."
+                output.note(Word("COMPLETE" if shown_all else "CHAIN", Tone.GOOD), text)
+            case "unknown-types":
+                text = f"{chain.name}: {chain.unknown:,} of {chain.entries:,} entries are of a type not known here."
+                output.note(Word("NOT COMPLETE", Tone.WAITING), text)
+            case _:
+                where = "it has no entry" if chain.gap is None else f"entry {chain.gap} does not follow the one before"
+                output.note(Word("GAP", Tone.BAD), f"{chain.name}: {where}. Run `strongroom verify`.")
+    if len(chains) > MOST_CHAINS:
+        rest = chains[MOST_CHAINS:]
+        complete = sum(chain.verdict == "complete" for chain in rest)
+        output.note(Word("CHAINS"), f"{len(rest):,} more things: the chains of {complete:,} are complete. See --json.")
 
 
 def _cells(name: str, value: Json) -> Iterator[tuple[str, Cell]]:
@@ -85,30 +89,7 @@ def _cells(name: str, value: Json) -> Iterator[tuple[str, Cell]]:
 
 
 def _cell(value: Json) -> Cell:
-    match value:
-        case bool() | None:
-            return json.dumps(value)
-        case int():
-            return value
-        case str():
-            return shown(value)
-        case dict() if set(value) == {"base64"}:
-            return _raw_bytes(value)
-        case dict():
-            return "  ".join(f"{shown(key)} {_inside(each)}" for key, each in value.items())
-        case _:
-            return shown(json.dumps(value, ensure_ascii=False))
-
-
-def _raw_bytes(value: Json) -> Cell:
-    try:
-        return shown(bytes_of(value)) or Word("(empty)", Tone.QUIET)
-    except OpeningMismatchError:
-        return shown(json.dumps(value, ensure_ascii=False))
-
-
-def _inside(value: Json) -> str:
-    """Return a value that stands inside another one."""
-    if isinstance(value, str):
-        return shown(value)
-    return shown(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = value_text(value)
+    return Word(EMPTY, Tone.QUIET) if text == EMPTY else text

@@ -14,10 +14,10 @@ _PURPOSE = Committed(meaning="why, in the person's words", json_type="string or 
 
 CONSULTED_SEARCH = EventType(
     name="consulted.search",
-    meaning="Somebody searched the catalogue.",
+    meaning="Somebody searched the catalogue, or had an audit made of the log.",
     subjects=("log",),
     facts={
-        "command": code("which command", "find"),
+        "command": code("which command", "find", "audit"),
         "count": count("items shown"),
         "rule": code("role by which it was allowed"),
     },
@@ -66,12 +66,19 @@ TYPES = (CONSULTED_SEARCH, CONSULTED_VIEW, ACCESS_DENIED)
 
 
 def consulted_search(
-    origin: str, *, actor: str, role: str, terms: Mapping[str, Json], results: Sequence[str], purpose: str | None = None
+    origin: str,
+    *,
+    actor: str,
+    role: str,
+    terms: Mapping[str, Json],
+    results: Sequence[str],
+    purpose: str | None = None,
+    command: str = "find",
 ) -> Event:
     return Event(
         type=CONSULTED_SEARCH,
         subjects=log_subject(origin),
-        facts={"command": "find", "count": len(results), "rule": role},
+        facts={"command": command, "count": len(results), "rule": role},
         values={"actor": actor, "terms": dict(terms), "results": list(results), "purpose": purpose},
         role=role,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from store_of_log import ARRIVAL_KEY, ORIGIN, SHARE, arrive, receive, store_run_by
 
-from base.errors import NotFoundError, RefusedError
+from base.errors import NotFoundError, RefusedError, UsageError
 from cli import strongroom
-from commands.log import NEWEST
+from commands.log_show import NEWEST
 from exports.log_receipt import HOW_TO_CHECK
 from hashing.digest import Digest
 from hashing.receipt import parse_receipt, verify_receipt
@@ -28,7 +29,8 @@ HOSTILE = b"a\x1b[31mred\x07\n\xe2\x80\xaegpj.exe\xff\\.mp4"
 SHOWN = "a\\u001b[31mred\\u0007\\u000a\\u202egpj.exe\\xff\\\\.mp4"
 FUTURE = EventType(name="future.thing", meaning="A type of a later version.", subjects=("item",))
 ENTRY_MEMBERS = {
-    "seq", "type", "recorded_at", "actor", "role", "drop", "subjects", "facts", "values", "withheld", "entry",
+    "seq", "type", "known", "meaning", "recorded_at", "actor", "role", "drop", "subjects", "facts", "values",
+    "withheld", "erased", "missing", "entry",
 }  # fmt: skip
 
 
@@ -191,7 +193,8 @@ def test_a_stream_has_one_object_a_line_and_ends_with_a_summary(desk: Desk) -> N
     assert [entry["seq"] for entry in entries] == list(range(6))
     del summary["schema"]
     assert summary == {
-        "event": "summary", "entries": 6, "name": None, "earlier": 0, "unknown_types": 0, "sealed": 7,
+        "event": "summary", "entries": 6, "name": None, "drop": None, "from": None, "to": None, "earlier": 0,
+        "unknown_types": 0, "sealed": 7, "chains": [],
     }  # fmt: skip
 
 
@@ -226,6 +229,69 @@ def test_the_question_as_understood_is_talk_and_not_result(desk: Desk) -> None:
 def test_what_is_not_there_is_not_found(desk: Desk, text: str) -> None:
     with pytest.raises(NotFoundError):
         desk.run("show", text)
+
+
+def test_an_entry_says_in_words_what_happened(desk: Desk) -> None:
+    told = desk.run("show", desk.items[0]).stdout
+    assert "means" in told and "are from here on the master of this item." in told
+    (entry,) = [each for each in desk.json("show", desk.items[1])["entries"] if each["type"] == "master.defined"]
+    assert entry["known"] and entry["meaning"].endswith("the master of this item.")
+
+
+def test_a_history_says_whether_it_is_all_there_is(desk: Desk) -> None:
+    whole = desk.run("show", desk.items[0])
+    assert f"COMPLETE {desk.items[0]}: 1 entries" in whole.stderr
+    chains = {chain["name"]: chain for chain in desk.json("show", desk.drop)["chains"]}
+    assert set(chains) == {desk.drop, *desk.items}
+    # The look before is an entry of the item, and belongs to its chain; the look now is not shown and not counted.
+    assert [chains[name]["entries"] for name in (desk.drop, *desk.items)] == [1, 2, 1]
+    assert {chain["verdict"] for chain in chains.values()} == {"complete"}
+    assert "COMPLETE" not in desk.run("show", desk.items[0], "--limit", "1").stderr
+
+
+def test_a_chain_with_an_unknown_type_is_never_called_complete(desk: Desk) -> None:
+    with Recorder.open(desk.layout) as recorder:
+        recorder.record([Event(type=FUTURE, subjects={desk.items[1]: Digest.of(b"b.mp4")})])
+        seal(recorder)
+    assert f"NOT COMPLETE {desk.items[1]}: 1 of 2 entries" in desk.run("show", desk.items[1]).stderr
+    (chain,) = desk.json("show", desk.items[1])["chains"]
+    assert (chain["verdict"], chain["unknown_types"], chain["gap_at"]) == ("unknown-types", 1, None)
+
+
+def test_a_chain_with_a_gap_is_named(desk: Desk) -> None:
+    desk.run("show", desk.items[0])  # its second entry
+    desk.run("show", desk.items[0])  # its third
+    with sqlite3.connect(desk.layout.log_db) as connection:
+        assert connection.execute("DELETE FROM subject WHERE name = ? AND seq = 6", (desk.items[0],)).rowcount == 1
+    connection.close()
+    assert f"GAP {desk.items[0]}: entry 7 does not follow" in desk.run("show", desk.items[0]).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seqs"),
+    [
+        (("--from", "2026-01-01"), [0, 1, 2, 3, 4, 5]),
+        (("--from", "2999-01-01"), []),
+        (("--to", "2026-01-01"), []),
+        (("--to", "2999-01-01", "--limit", "2"), [4, 5]),
+        (("--drop", "DROP"), [3, 4, 5]),
+        (("ITEM", "--drop", "DROP"), [4]),
+        (("ITEM", "--from", "2999-01-01"), []),
+    ],
+)
+def test_a_period_and_a_drop_narrow_a_history(desk: Desk, arguments: tuple[str, ...], seqs: list[int]) -> None:
+    named = {"DROP": desk.drop, "ITEM": desk.items[0]}
+    told = desk.json("show", *(named.get(argument, argument) for argument in arguments))
+    assert [entry["seq"] for entry in told["entries"]] == seqs
+    assert told["from"] in (None, "2026-01-01T00:00:00.000000Z", "2999-01-01T00:00:00.000000Z")
+
+
+def test_a_drop_is_named_by_its_beginning_and_nothing_else_is_one(desk: Desk) -> None:
+    assert desk.json("show", "--drop", desk.drop[5:10].lower())["drop"] == desk.drop
+    with pytest.raises(NotFoundError):
+        desk.run("show", "--drop", desk.items[0])
+    with pytest.raises(UsageError, match="not a time"):
+        desk.run("show", "--from", "last night")
 
 
 # ------------------------------------------------------------------------------------------------ log receipt

@@ -17,8 +17,18 @@ from ledger.events.access import consulted_view
 from ledger.events.actor import role_granted
 from ledger.events.analysis import analysis_completed
 from ledger.events.event import Event
-from ledger.events.vocabulary import Committed, EventType, OpeningClass
-from ledger.history import EVERYTHING, WITHOUT_NAMES, ToldEntry, classes_for, history_of, tell, thing_named
+from ledger.events.vocabulary import Committed, EventType, Fact, OpeningClass
+from ledger.history import (
+    EVERYTHING,
+    WITHOUT_NAMES,
+    Period,
+    ToldEntry,
+    classes_for,
+    history_of,
+    tell,
+    thing_named,
+    told_entries,
+)
 from ledger.layout import StoreLayout
 from ledger.reader import LogReader
 from ledger.record import Recorder
@@ -238,3 +248,53 @@ def test_an_opening_that_is_gone_is_withheld(tmp_path: Path) -> None:
         master = told(log, 3, "custodian")
     assert dict(master.withheld) == {"source_path": 1}
     assert "source_path" not in master.values
+    assert dict(master.missing) == {"source_path": 1}
+    assert dict(master.erased) == {}
+
+
+ERASED = EventType(
+    name="openings.erased",
+    meaning="As a later version writes it.",
+    subjects=("item",),
+    facts={"commitments": Fact(meaning="?", json_type="list", accepts=lambda value: isinstance(value, list))},
+)
+
+
+def test_an_opening_that_the_log_calls_erased_is_told_as_erased(tmp_path: Path) -> None:
+    """Of a list, only the erased element; and what is gone without a word stays missing."""
+    layout = found(tmp_path / "store")
+    with Recorder.open(layout) as recorder, LogReader(layout) as log:
+        drop = receive(recorder)
+        (item,) = arrive(recorder, drop, [b"a"])
+        recorder.record([analysis(item, drop)])
+        metadata = log.entry(4).commitments["metadata"]
+        assert isinstance(metadata, tuple)
+        gone = [metadata[0], metadata[1], log.entry(3).commitments["source_path"], log.entry(3).commitments["links"]]
+        named: list[Json] = [str(metadata[0]), str(gone[2])]
+        recorder.record([Event(type=ERASED, subjects={item: Digest.of(b"a")}, facts={"commitments": named})])
+    with sqlite3.connect(layout.openings_db) as connection:
+        for digest in gone:
+            assert isinstance(digest, Digest)
+            assert connection.execute("DELETE FROM opening WHERE commitment = ?", (digest.raw,)).rowcount == 1
+    connection.close()
+    with LogReader(layout) as log:
+        master, analysed, _ = told_entries(log, history_of(log, item), EVERYTHING)
+    assert (dict(master.erased), dict(master.missing)) == ({"source_path": 1}, {"links": 1})
+    assert (dict(analysed.erased), dict(analysed.missing)) == ({"metadata": 1}, {"metadata": 1})
+    assert analysed.withheld["metadata"] >= 2
+
+
+def test_a_period_holds_its_beginning_and_not_its_end(log: LogReader) -> None:
+    moments = [log.entry(seq).recorded_at for seq in range(log.recorded())]
+    middle = moments[6]
+    later = [seq for seq, moment in enumerate(moments) if moment >= middle]
+    earlier = [seq for seq, moment in enumerate(moments) if moment < middle]
+    assert list(history_of(log, None, period=Period(begin=middle)).seqs) == later
+    assert list(history_of(log, None, period=Period(end=middle)).seqs) == earlier
+    assert earlier and 6 in later
+
+
+def test_of_one_thing_the_entries_of_one_drop(scene: Scene, log: LogReader) -> None:
+    assert list(history_of(log, scene.items[0], drop=scene.drop).seqs) == [4, 7]
+    assert list(history_of(log, scene.items[0], drop=scene.other_drop).seqs) == []
+    assert list(history_of(log, None, drop=scene.other_drop).seqs) == [3, 6]

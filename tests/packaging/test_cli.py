@@ -20,8 +20,17 @@ import cli
 CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCE = (CHECKOUT / "cli.py").read_text("utf-8")
 COMMANDS = {
-    *("init", "demo", "watch", "status", "find", "show", "sheet", "verify", "analyse", "doctor"),
-    *("drop status", "drop receipt", "log show", "log receipt", "checkpoint show", "catalog rebuild", "catalog check"),
+    *("init", "demo", "watch", "status", "find", "show", "sheet", "verify", "audit", "analyse", "doctor"),
+    *(
+        "drop status",
+        "drop receipt",
+        "log show",
+        "log receipt",
+        "log export",
+        "checkpoint show",
+        "catalog rebuild",
+        "catalog check",
+    ),
     *("role grant", "config show"),
     *("key list", "key enrol", "key revoke", "key prove", "key endorse", "key backup"),
 }

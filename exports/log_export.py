@@ -1,0 +1,320 @@
+"""A part of the log to give away: entries with their proofs, the openings that may go with them, and a page to read.
+
+What goes out is listed in SHA256SUMS; the digest of that list stands in the log, in the entry `log.exported`, before
+the first byte is written. That entry and its proof lie in the folder too: the export has its own receipt. Openings are
+left out by class; what is left out is counted, and the entries verify as they do with them. HOW-TO-CHECK.txt is written
+last: a folder without it was never finished.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from base import fsio
+from base.clock import format_time
+from base.errors import UsageError
+from base.escape import shown
+from exports.page import page_template, period_text
+from hashing.checkpoint import open_checkpoint
+from hashing.digest import Digest
+from hashing.note import parse_vkey
+from hashing.receipt import Receipt, policy_text
+from ledger import log_db
+from ledger.completeness import SubjectChain, subject_chain
+from ledger.entry import Entry
+from ledger.events.vocabulary import OpeningClass
+from ledger.history import Erasures, Period, ToldEntry, meaning_of, tell, told_openings
+from ledger.layout import StoreLayout
+from ledger.openings import texts_of
+from ledger.proofs import prove_all
+from ledger.reader import LogReader
+from ledger.value_text import value_text
+
+MOST_ENTRIES = 10_000  # each has a folder of its own; whoever needs more copies log/ and the openings
+SCHEMA = "strongroom/log-export/1"
+TEMPLATE = "log_export.html.jinja"
+SUMS, HISTORY, PAGE, HOW_TO_CHECK = "SHA256SUMS", "history.jsonl", "history.html", "HOW-TO-CHECK.txt"
+ENTRIES, OWN, KEYS = "entries", "export", "keys"
+_FILE_MODE = 0o644  # made to be given away; the folder is as private as the umask says
+_EXPLANATION = Path(__file__).with_name("how_to_check_export.txt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedEntry:
+    """One entry as it goes out."""
+
+    told: ToldEntry
+    openings: tuple[str, ...]
+
+    @property
+    def withheld(self) -> int:
+        return sum(self.told.withheld.values())
+
+    @property
+    def folder(self) -> str:
+        return entry_folder(ENTRIES, self.told.entry.seq)
+
+    def as_json(self) -> dict[str, object]:
+        envelope = self.told.entry.raw.decode("ascii")
+        return {"schema": SCHEMA, **self.told.as_json(), "envelope": envelope, "openings": list(self.openings)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogExport:
+    """What goes out, before it is recorded: everything but the proofs, which need the record."""
+
+    origin: str
+    names: tuple[str, ...]  # what was asked for; empty: the whole log, or a period of it
+    period: Period
+    classes: tuple[str, ...]
+    entries: tuple[ExportedEntry, ...]
+    chains: tuple[SubjectChain, ...]
+    key_entries: tuple[Entry, ...]  # that enrol or revoke a recorder or root key
+    files: Mapping[str, bytes]  # in the order of SHA256SUMS
+    log_key: str
+    keyids: tuple[str, ...]  # that signed the entries
+
+    @property
+    def openings(self) -> int:
+        return sum(len(each.openings) for each in self.entries)
+
+    @property
+    def withheld(self) -> int:
+        return sum(each.withheld for each in self.entries)
+
+    @property
+    def items(self) -> dict[str, Digest]:
+        """The items that the entries are about."""
+        subjects = [pair for each in self.entries for pair in each.told.entry.subjects.items()]
+        return {name: digest for name, digest in subjects if name.startswith("item_")}
+
+    @property
+    def sums(self) -> bytes:
+        """The list of the files, as `sha256sum -c` reads it."""
+        return "".join(f"{Digest.of(data)}  {name}\n" for name, data in self.files.items()).encode("ascii")
+
+    @property
+    def digest(self) -> Digest:
+        """What the log is told of it."""
+        return Digest.of(self.sums)
+
+
+def entry_folder(kind: str, seq: int) -> str:
+    return f"{kind}/{seq:08d}"
+
+
+def log_export(
+    layout: StoreLayout,
+    log: LogReader,
+    *,
+    names: Sequence[str],
+    seqs: Sequence[int],
+    period: Period,
+    classes: Set[OpeningClass],
+    made_by: str,
+) -> LogExport:
+    """Return what goes out of the entries at ``seqs``. Nothing is recorded and nothing is written.
+
+    Raises UsageError for too many entries, LedgerError when an entry is not rightly signed.
+    """
+    if not seqs or len(seqs) > MOST_ENTRIES:
+        raise UsageError(
+            f"{len(seqs):,} entries would be exported; 1 to {MOST_ENTRIES:,} are possible.",
+            next_step="Name fewer things, or a shorter period. For the whole log, copy the directory log/.",
+        )
+    size = log.recorded()
+    entries = tuple(_exported_entries(layout, log, seqs, classes))
+    for each in entries:
+        log.keys.verify_signature(each.told.entry)
+    chains = tuple(subject_chain(log, name, before=size) for name in names)
+    codes = tuple(sorted(str(each) for each in classes))
+    page = render_page(entries, chains, origin=log.origin, names=names, period=period, classes=codes, made_by=made_by)
+    return LogExport(
+        origin=log.origin,
+        names=tuple(names),
+        period=period,
+        classes=codes,
+        entries=entries,
+        chains=chains,
+        key_entries=tuple(_key_entries(log)),
+        files=_files(entries, page),
+        log_key=str(log.trust.log_key),
+        keyids=tuple(dict.fromkeys(each.told.entry.envelope.signatures[0].keyid for each in entries)),
+    )
+
+
+def _exported_entries(
+    layout: StoreLayout, log: LogReader, seqs: Sequence[int], classes: Set[OpeningClass]
+) -> Iterator[ExportedEntry]:
+    erasures = Erasures(log)
+    with closing(log_db.connect_read_only(layout)) as connection:
+        for opened in log.opened_at(seqs):
+            seq = opened.entry.seq
+            texts = texts_of(connection, seq, seq + 1).get(seq, {})
+            yield ExportedEntry(
+                told=tell(opened, classes, erased=erasures.of(opened)),
+                openings=tuple(told_openings(opened, texts, classes)),
+            )
+
+
+def _key_entries(log: LogReader) -> Iterator[Entry]:
+    """Yield the entries after the first that enrol or revoke a key that signs entries, or a root key."""
+    keys = [key for key in log.keys.keys.values() if key.purpose != "personal"]
+    seqs = {seq for key in keys for seq in (key.since, key.until) if seq}
+    return (log.entry(seq) for seq in sorted(seqs))
+
+
+def _files(entries: Sequence[ExportedEntry], page: bytes) -> dict[str, bytes]:
+    lines = [json.dumps(each.as_json(), ensure_ascii=True, allow_nan=False) for each in entries]
+    files = {PAGE: page, HISTORY: "".join(f"{line}\n" for line in lines).encode("ascii")}
+    for each in entries:
+        files[f"{each.folder}/entry.json"] = each.told.entry.raw
+        if each.openings:
+            files[f"{each.folder}/openings.txt"] = "".join(f"{text}\n" for text in each.openings).encode("ascii")
+    return files
+
+
+# ------------------------------------------------------------------------------------------------ what is written
+
+
+def write_log_export(export: LogExport, layout: StoreLayout, target: Path, *, recorded_at: Sequence[int]) -> int:
+    """Write ``export`` into the new or empty directory ``target``, durably; return the size of the checkpoint.
+
+    ``recorded_at`` are the positions of its own entries, sealed. Raises DiskError when the disk refuses; what was
+    written until then stays, without HOW-TO-CHECK.txt.
+    """
+    files = {**export.files, SUMS: export.sums, "policy": policy_text(export.log_key).encode("ascii")}
+    with LogReader(layout) as log:
+        first, own = log.entry(0), [log.entry(seq) for seq in recorded_at]
+    others = [(OWN, entry) for entry in own] + [(KEYS, entry) for entry in export.key_entries]
+    seqs = {0, *(each.told.entry.seq for each in export.entries), *(entry.seq for _, entry in others)}
+    proofs = prove_all(layout, sorted(seqs))
+    by_seq = {proof.index: proof for proof in proofs}
+    size = open_checkpoint(by_seq[0].checkpoint, parse_vkey(export.log_key)).size
+    files |= {"entry-0.json": first.raw, "entry-0.tlog-proof": by_seq[0].encode()}
+    for each in export.entries:
+        files[f"{each.folder}/receipt.tlog-proof"] = by_seq[each.told.entry.seq].encode()
+    for kind, entry in others:
+        files |= _with_proof(entry_folder(kind, entry.seq), entry, by_seq[entry.seq])
+    _write(files, target)
+    _write({HOW_TO_CHECK: _how_to_check(export, recorded_at, size).encode("ascii")}, target)
+    return size
+
+
+def _with_proof(folder: str, entry: Entry, proof: Receipt) -> dict[str, bytes]:
+    return {f"{folder}/entry.json": entry.raw, f"{folder}/receipt.tlog-proof": proof.encode()}
+
+
+def _write(files: Mapping[str, bytes], target: Path) -> None:
+    """Write every file into its folder, durably: one sync of the folder for all of its files."""
+    by_folder: dict[str, dict[str, bytes]] = {"": {}}
+    for path, data in files.items():
+        folder, _, name = path.rpartition("/")
+        by_folder.setdefault(folder, {})[name] = data
+    with _declared_errors(target):
+        for folder, contents in by_folder.items():
+            fsio.make_directories(target / folder)
+            with fsio.directory(target / folder) as descriptor:
+                for name, data in contents.items():
+                    fsio.put_file_unsynced(name, data, dir_fd=descriptor, mode=_FILE_MODE)
+                fsio.sync(descriptor)
+
+
+@contextmanager
+def _declared_errors(target: Path) -> Iterator[None]:
+    """Turn what the system refuses into the declared error that names the directory."""
+    try:
+        yield
+    except OSError as error:
+        raise fsio.DiskError.from_os(error, f"the export can't be written to {shown(str(target))}") from error
+
+
+# ------------------------------------------------------------------------------------------------ what people read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """One entry as the page needs it."""
+
+    seq: int
+    recorded_at: str
+    type: str
+    meaning: str
+    actor: str
+    fields: tuple[tuple[str, str], ...]
+    withheld: tuple[tuple[str, str], ...]  # member, and why it is not told
+    digest: str
+
+
+def render_page(
+    entries: Sequence[ExportedEntry],
+    chains: Sequence[SubjectChain],
+    *,
+    origin: str,
+    names: Sequence[str],
+    period: Period,
+    classes: Sequence[str],
+    made_by: str,
+) -> bytes:
+    """Return the page of an export. The same entries give the same bytes."""
+    page = page_template(TEMPLATE).render(
+        origin=origin,
+        names=names,
+        period=period_text(period),
+        classes=classes,
+        made_by=made_by,
+        chains=[(chain.name, chain.entries, _CHAIN_WORDS[chain.verdict]) for chain in chains],
+        blocks=[_block(each.told) for each in entries],
+        openings=sum(len(each.openings) for each in entries),
+        withheld=sum(each.withheld for each in entries),
+    )
+    return page.encode("utf-8")
+
+
+_CHAIN_WORDS = {
+    "complete": "each entry names the one before; none is missing",
+    "unknown-types": "some entries are of a type that the program did not know: not called complete",
+    "gap": "AN ENTRY IS MISSING, or does not follow the one before",
+}
+
+
+def _block(told: ToldEntry) -> _Block:
+    entry = told.entry
+    who = "somebody (withheld)" if "actor" in told.withheld else told.actor or "the service"
+    fields = [(name, f"sha256 {digest}") for name, digest in entry.subjects.items()]
+    fields += [("drop", entry.drop)] if entry.drop else []
+    for name, value in [*entry.facts.items(), *told.values.items()]:
+        values = value if isinstance(value, list) else [value]
+        fields += [(shown(name), value_text(each)) for each in values if each is not None]
+    return _Block(
+        seq=entry.seq,
+        recorded_at=format_time(entry.recorded_at),
+        type=shown(entry.type),
+        meaning=meaning_of(entry) or "A type that this version of the program does not know.",
+        actor=who if entry.role is None else f"{who} as {shown(entry.role)}",
+        fields=tuple(fields),
+        withheld=tuple((shown(name), text) for name in told.withheld for text in told.reasons(name)),
+        digest=str(entry.digest),
+    )
+
+
+def _how_to_check(export: LogExport, recorded_at: Sequence[int], size: int) -> str:
+    """Return the page for a stranger: what this export is, and the commands that are the same for every export."""
+    classes = ", ".join(export.classes) or "none"
+    about = [
+        ("log", export.origin),
+        ("asked for", ", ".join(export.names) or "the whole log, or a period of it"),
+        ("entries", f"{len(export.entries):,}, of a log of {size:,} under the checkpoint in the proofs"),
+        ("openings", f"{export.openings:,}, of the classes {classes}"),
+        ("left out", f"{export.withheld:,} values: the entries hold their commitments"),
+        ("its own entry", ", ".join(map(str, recorded_at))),
+        ("recorder keys", ", ".join(export.keyids)),
+        ("log key", export.log_key),
+    ]
+    rows = "\n".join(f"  {name:<13} {value}" for name, value in about)
+    title = "How to check this export of a custody log"
+    return f"{title}\n{'=' * len(title)}\n\n{rows}\n\n{_EXPLANATION.read_text('ascii')}"

@@ -1,0 +1,101 @@
+"""Somebody else's check of an exported history: shares nothing with the product, only with the other oracles here.
+
+Every entry is well formed, signed by a key that entry 0 names, and stands in the tree of a checkpoint that the log of
+`policy` signed; every opening is the one of a commitment of its entry; and the list of files is what the log was told.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from checker_ed25519 import verifies
+from checker_entry import Entry, read_entry
+from checker_json import Json, decode_base64
+from checker_openings import read_opening
+from checker_tree import VerifierKey, leaf_hash, node_hash, parse_checkpoint
+
+_SPKI_PREFIX = 12  # bytes of DER before the raw key
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One entry of an export that holds, with the values that are shown of it."""
+
+    entry: Entry
+    values: dict[str, Json]  # by member, or member/<n>
+    hidden: int  # commitments without an opening
+
+
+def check_export(folder: Path) -> dict[int, Checked]:
+    """Return every exported entry, checked. Raises AssertionError, or MalformedError, for the first thing wrong."""
+    key = VerifierKey.parse((folder / "policy").read_text().splitlines()[0].removeprefix("log "))
+    first = _proved(folder / "entry-0.json", folder / "entry-0.tlog-proof", key)
+    keys = _recorder_keys(first)
+    own = [_checked(each, key, keys) for each in sorted((folder / "export").iterdir())]
+    digest = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
+    assert {each.entry.type for each in own} == {"log.exported"}
+    assert all(each.entry.facts["sha256"] == digest for each in own), "the log was told of another export"
+    _check_sums(folder)
+    checked = [_checked(each, key, keys) for each in sorted((folder / "entries").iterdir())]
+    return {each.entry.seq: each for each in checked}
+
+
+def _check_sums(folder: Path) -> None:
+    for line in (folder / "SHA256SUMS").read_text("ascii").splitlines():
+        digest, name = line.split("  ", 1)
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+
+
+def _recorder_keys(first: Entry) -> dict[str, bytes]:
+    keys = {}
+    rows = first.facts["recorder_keys"]
+    assert first.seq == 0 and first.type == "log.opened" and isinstance(rows, list)
+    for row in rows:
+        assert isinstance(row, dict)
+        spki = decode_base64(row["spki"])
+        assert hashlib.sha256(spki).hexdigest() == row["keyid"]
+        keys[str(row["keyid"])] = spki[_SPKI_PREFIX:]
+    return keys
+
+
+def _checked(folder: Path, key: VerifierKey, keys: dict[str, bytes]) -> Checked:
+    entry = _proved(folder / "entry.json", folder / "receipt.tlog-proof", key)
+    assert folder.name == f"{entry.seq:08d}"
+    assert verifies(keys[entry.keyid], entry.signature, entry.signed), f"entry {entry.seq} is not rightly signed"
+    file = folder / "openings.txt"
+    return _opened(entry, file.read_text("ascii").splitlines() if file.exists() else [])
+
+
+def _opened(entry: Entry, openings: Sequence[str]) -> Checked:
+    places = {digest: f"{member}" if n is None else f"{member}/{n}" for member, n, digest in entry.committed()}
+    values = {}
+    for text in openings:
+        place = places.pop(hashlib.sha256(text.encode("ascii")).hexdigest())
+        values[place] = read_opening(text, f"{entry.event}/{place}")
+    return Checked(entry, values, len(places))
+
+
+def _proved(entry_file: Path, proof_file: Path, key: VerifierKey) -> Entry:
+    """Return the entry, which the proof shows in the log of ``key`` (RFC 9162, section 2.1.3.2)."""
+    entry = read_entry(entry_file.read_bytes())
+    proof, _, note = proof_file.read_bytes().partition(b"\n\n")
+    header, index, *hashes = proof.decode("ascii").split("\n")
+    checkpoint = parse_checkpoint(note)
+    assert header == "c2sp.org/tlog-proof@v1" and index == f"index {entry.seq}"
+    assert checkpoint.origin == key.name == entry.log and checkpoint.is_signed_by(key)
+    node, last, hash_ = entry.seq, checkpoint.size - 1, leaf_hash(entry.raw)
+    assert node <= last
+    for sibling in map(base64.b64decode, hashes):
+        if node % 2 or node == last:
+            hash_ = node_hash(sibling, hash_)
+            while node and not node % 2:
+                node, last = node // 2, last // 2
+        else:
+            hash_ = node_hash(hash_, sibling)
+        node, last = node // 2, last // 2
+    assert last == 0 and hash_ == checkpoint.root, f"entry {entry.seq} is not in the tree"
+    return entry

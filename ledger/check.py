@@ -7,30 +7,30 @@ opening. The public log is checked even when both databases are gone; what then 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from base.errors import EvidenceError, LedgerError
+from base.errors import LedgerError
+from base.escape import shown
 from hashing.checkpoint import Checkpoint
-from hashing.merkle import leaf_hash
 from hashing.note import Verifier
-from hashing.tiles import ENTRIES, TILE_WIDTH, TileRef, read_entries
+from hashing.tiles import TILE_WIDTH
 from ledger.chain import ChainCheck
 from ledger.check_checkpoints import PublishedCheck, check_against, check_roots, kept_checkpoints
 from ledger.check_databases import CheckedDatabase
+from ledger.check_pages import PageCheck
 from ledger.check_rows import RowCheck
+from ledger.check_stretches import check_sealed
 from ledger.check_tiles import (
+    PackedHashes,
     RecomputedTree,
     check_nothing_else,
     check_partials,
     check_tiles,
-    file_damage,
     first_entry,
-    published_leaves,
 )
-from ledger.entry import Entry, parse_entry
+from ledger.entry import parse_entry
 from ledger.kept import KeptNote
 from ledger.layout import StoreLayout
-from ledger.tile_files import read_tile
 from ledger.trust import trust_of
 from ledger.verdict import LogVerdict
 
@@ -51,8 +51,13 @@ def check_log(
     *,
     against: Sequence[KeptNote] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
+    processes: int | None = None,
+    first_bad: bool = False,
 ) -> LogVerdict:
     """Read and check the whole log of a store. ``against`` are kept checkpoints it must be an extension of.
+
+    ``processes`` check the entries side by side: by default one for a short log, else one for each core. With
+    ``first_bad`` the check ends with the step that found something.
 
     Lists all damage in the verdict, and what could not be checked because of it. Raises NewerDataError for a database
     of a newer version, BusyError and SurroundingsError when the disk or another process does not let it be read.
@@ -64,28 +69,35 @@ def check_log(
     ):
         for database in (log, openings):
             database.check_integrity()
-        check = _LogCheck(layout, log, openings, verdict)
+        check = _LogCheck(layout, log, openings, verdict, processes=processes, first_bad=first_bad)
         check.run(against, progress)
         check.say_what_was_not_there()
     return verdict
 
 
 class _LogCheck:
-    """One pass over the log, holding what later parts compare with."""
+    """One pass over the log."""
 
     def __init__(
-        self, layout: StoreLayout, log: CheckedDatabase, openings: CheckedDatabase, verdict: LogVerdict
+        self,
+        layout: StoreLayout,
+        log: CheckedDatabase,
+        openings: CheckedDatabase,
+        verdict: LogVerdict,
+        *,
+        processes: int | None,
+        first_bad: bool,
     ) -> None:
         self._layout = layout
         self._log = log
         self._openings = openings
         self._verdict = verdict
-        self._row_check = RowCheck(log, openings, verdict)
-        self._leaves: list[bytes] = []
+        self._processes = processes
+        self._first_bad = first_bad
         self._newest_kept = 0
-        self._unread = 0
 
     def run(self, against: Sequence[KeptNote], progress: Callable[[int, int], None]) -> None:
+        """Check everything; with ``first_bad``, no further than the step that found something."""
         key = self._key()
         if key is None:
             return
@@ -93,19 +105,42 @@ class _LogCheck:
         kept = self._checkpoints(key)
         size = self._verdict.size = max(kept, default=0)
         chain = ChainCheck(key.name)
-        for first in range(0, size, TILE_WIDTH):
-            progress(first, size)
-            self._check_sealed(TileRef(ENTRIES, first // TILE_WIDTH, min(TILE_WIDTH, size - first)), chain)
-        self._check_recorded(size, chain)
-        self._row_check.check_nothing_beyond(size)
+        pages = PageCheck(self._layout, self._log, self._openings, self._verdict, chain, newest_kept=self._newest_kept)
+        self._verdict.heads = chain.heads
+        for _ in self._steps(pages, kept, size, against, key, progress):
+            if self._first_bad and (self._verdict.findings or chain.findings):
+                break
         self._verdict.findings += chain.findings
         self._verdict.not_checked += chain.not_checked
-        tree = RecomputedTree(self._leaves)
+        self._verdict.subjects_checked = len(chain.heads)
+
+    def _steps(
+        self,
+        pages: PageCheck,
+        kept: Mapping[int, Checkpoint],
+        size: int,
+        against: Sequence[KeptNote],
+        key: Verifier,
+        progress: Callable[[int, int], None],
+    ) -> Iterator[None]:
+        """Do one step after the other, and yield after each."""
+        yield
+        for done in check_sealed(pages, self._layout, key.name, size, self._newest_kept, processes=self._processes):
+            progress(done, size)
+            yield
+        self._check_recorded(size, pages)
+        pages.rows.check_nothing_beyond(size)
+        pages.chain.finish()
+        yield
+        tree = RecomputedTree(PackedHashes(bytes(pages.leaves)))
         self._verdict.root = tree.root_at(size)
+        check_roots(kept, tree, self._verdict)
+        yield
+        check_against(against, key, tree, self._verdict)
+        yield
         check_tiles(self._layout.log, tree, self._verdict)
         check_partials(self._layout.log, set(kept) - {size}, self._verdict)
-        check_roots(kept, tree, self._verdict)
-        check_against(against, key, tree, self._verdict)
+        yield
         check_nothing_else(self._layout.log, tree, lambda: max(self._recorded(), size), self._verdict)
         progress(size, size)
 
@@ -130,7 +165,7 @@ class _LogCheck:
             except LedgerError as error:
                 found = str(error)
                 continue
-            self._row_check.check_origin(key.name)
+            RowCheck(self._log, self._openings, self._verdict).check_origin(key.name)
             return key
         self._verdict.add(
             "entry-untrusted",
@@ -142,103 +177,46 @@ class _LogCheck:
         self._verdict.not_checked.append(_NO_KEY)
         return None
 
-    # -------------------------------------------------------------------------------------------------- entries
-
-    def _check_sealed(self, ref: TileRef, chain: ChainCheck) -> None:
-        """Check one public bundle, which the database must hold too.
-
-        Where the bundle is damaged or missing, that is a finding, and the database's bytes are checked in its place.
-        """
-        first = ref.index * TILE_WIDTH
-        rows = self._rows(first, first + ref.width)
-        published: Sequence[bytes | None]
-        try:
-            published = read_entries(ref, lambda ref: read_tile(self._layout.log, ref))
-        except (EvidenceError, OSError) as error:
-            file_damage(self._verdict, ref, error)
-            published = [rows.get(seq) for seq in range(first, first + ref.width)]
-        leaves = published_leaves(self._layout.log, ref) if None in published else []
-        for n, raw in enumerate(published):
-            self._compare_with_database(first + n, raw, rows)
-            self._leaves.append(leaves[n] if raw is None else leaf_hash(raw))
-        self._check_page(first, published, chain)
-
-    def _check_recorded(self, size: int, chain: ChainCheck) -> None:
+    def _check_recorded(self, size: int, pages: PageCheck) -> None:
         """Check what is recorded and not yet sealed, and the tables as a whole, as they are at one moment."""
         done = size
         while self._log.connection is not None:
             for first in range(done, recorded := max(self._recorded(), done), TILE_WIDTH):
-                rows = self._rows(first, min(first + TILE_WIDTH, recorded))
-                self._check_page(first, [rows.get(seq) for seq in range(first, first + len(rows))], chain)
+                pages.check_recorded(first, min(first + TILE_WIDTH, recorded))
             done = recorded
             with self._log.snapshot():
                 if self._recorded() > done:
                     continue  # a recorder beside us was faster
-                if self._unread:
+                if pages.unread:
                     self._verdict.not_checked.append(_NO_WHOLE_TABLES)
                 else:
-                    self._row_check.check_whole(chain.heads)
+                    pages.rows.check_whole(pages.chain.heads)
             break
-
-    def _check_page(self, first: int, raws: Sequence[bytes | None], chain: ChainCheck) -> None:
-        entries = []
-        for seq, raw in enumerate(raws, first):
-            if raw is None:
-                chain.skip()
-                self._unread += 1
-                continue
-            entry = chain.check(seq, raw)
-            self._verdict.entries_checked += 1
-            if entry is None or entry.seq != seq:  # at another place: its rows are not those of this place
-                self._unread += 1
-                continue
-            self._note(entry)
-            entries.append(entry)
-        self._row_check.check_page(first, first + len(raws), entries)
-
-    def _note(self, entry: Entry) -> None:
-        self._verdict.unknown_types += not entry.known
-        if entry.type == "master.defined":
-            for digest in entry.subjects.values():
-                self._verdict.masters[digest] = int(str(entry.facts["size_bytes"]))
-
-    # ------------------------------------------------------------------------------------------------- database
 
     def _recorded(self) -> int:
         rows = self._log.rows("SELECT coalesce(max(seq) + 1, 0) FROM entry")
         return int(rows[0][0]) if rows else 0
 
-    def _rows(self, start: int, stop: int) -> dict[int, bytes]:
-        rows = self._log.rows("SELECT seq, raw FROM entry WHERE seq >= ? AND seq < ?", start, stop)
-        return {seq: raw for seq, raw in rows if isinstance(raw, bytes)}
-
-    def _compare_with_database(self, seq: int, raw: bytes | None, rows: Mapping[int, bytes]) -> None:
-        # That a database was put back is said once, and not for each entry that it lost.
-        is_asked = self._log.connection is not None and (seq in rows or seq < self._newest_kept)
-        if is_asked and rows.get(seq) != raw:
-            self._verdict.add(
-                "entry-differs",
-                f"entry {seq}",
-                expected="the same bytes in log/ and in private/log.db",
-                found="different bytes" if seq in rows else "no row in private/log.db",
-                meaning="One of the two was changed after sealing. The root tells which: see the other findings.",
-                last_good=f"entry {seq - 1}" if seq else None,
-            )
-
     def say_what_was_not_there(self) -> None:
         """Add what could not be checked, and whether a missing database is damage.
 
-        A copy without openings, as an auditor may get it, has no keys to record with; there, when all else is good,
-        the missing openings are not damage. Where there are keys, somebody has removed them.
+        A copy as an auditor may get it has no keys to record with; there, when all else is good, what was left out is
+        not damage. Where there are keys, somebody has removed it.
         """
-        if self._log.is_missing:
-            self._log.add_missing()
-        if self._openings.is_missing and (self._verdict.findings or _may_record(self._layout)):
-            self._openings.add_missing()
+        verdict = self._verdict
+        may_record = _may_record(self._layout)
+        for database in (self._log, self._openings):
+            if database.is_missing and (verdict.findings or may_record):
+                database.add_missing()
+        verdict.is_copy = not may_record
         if self._log.connection is None:
-            self._verdict.not_checked.append(_NO_LOG_DB)
+            verdict.not_checked.append(_NO_LOG_DB)
         if self._openings.connection is None:
-            self._verdict.not_checked.append(_NO_OPENINGS)
+            verdict.not_checked.append(_NO_OPENINGS)
+        for algorithm, count in sorted(verdict.further_digests.items()):
+            verdict.not_checked.append(
+                f"Further digests by {shown(algorithm)} beside SHA-256 in {count} entries: not known here."
+            )
 
 
 def _may_record(layout: StoreLayout) -> bool:

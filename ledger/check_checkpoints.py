@@ -104,6 +104,7 @@ def check_roots(kept: Mapping[int, Checkpoint], tree: RecomputedTree, verdict: L
         root = tree.root_at(size)
         if root == checkpoint.root:
             last_good = f"checkpoint of size {size}"
+            verdict.good_sizes.append(size)
             continue
         verdict.add(
             "root-mismatch",

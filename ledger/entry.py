@@ -228,6 +228,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     facts: Mapping[str, Json]
     commitments: Mapping[str, Digest | tuple[Digest, ...]]  # with that of `endorsements`, where there are any
     endorsements: int  # by personal keys; those of root keys stand in the facts
+    further_digests: frozenset[str] = frozenset()  # algorithms of subjects beside SHA-256: kept, not checked here
     known: bool  # this version has the schema of the type; otherwise it is shown and counted, and nothing is concluded
 
 
@@ -271,8 +272,15 @@ def _entry(raw: bytes, envelope: Envelope, statement: Statement, predicate: Mapp
         facts={} if predicate["facts"] is None else _object(predicate["facts"]),
         commitments=_commitments(predicate["commitments"], predicate["endorsements"]),
         endorsements=0 if predicate["endorsements"] is None else _integer(_object(predicate["endorsements"])["count"]),
+        further_digests=_further_digests(statement),
         known=_text(predicate["type"]) in EVENT_TYPES,
     )
+
+
+def _further_digests(statement: Statement) -> frozenset[str]:
+    if all(len(subject.digest) == 1 for subject in statement.subjects):
+        return frozenset()
+    return frozenset(name for subject in statement.subjects for name in subject.digest) - {"sha256"}
 
 
 def _check_subjects(entry: Entry, statement: Statement) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from base.errors import Finding, LedgerError
@@ -10,6 +11,48 @@ from hashing.merkle import EMPTY_ROOT
 from ledger.kept import KeptAnswer, KeptNote
 
 _EMPTY = Digest(EMPTY_ROOT)
+_NUMBER_BYTES = 8
+_RECORD_BYTES = 32 + 2 * _NUMBER_BYTES
+_SEQ_BITS = 40  # more entries than a log can have in a century
+
+
+class Masters(Mapping[Digest, int | None]):
+    """The masters that entries define: digest to size in bytes, and where the entry stands. Kept small."""
+
+    def __init__(self) -> None:
+        self._packed: dict[bytes, int] = {}
+
+    def __getitem__(self, digest: Digest) -> int:
+        return self._packed[digest.raw] >> _SEQ_BITS
+
+    def __iter__(self) -> Iterator[Digest]:
+        return map(Digest, self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, Digest) and digest.raw in self._packed
+
+    def put(self, digest: Digest, size_bytes: int, seq: int) -> None:
+        """Take a master; of one content that came twice the last entry is kept."""
+        self._packed[digest.raw] = size_bytes << _SEQ_BITS | seq
+
+    def seq_of(self, digest: Digest) -> int:
+        """Return the position of the last entry that defines this master."""
+        return self._packed[digest.raw] & ((1 << _SEQ_BITS) - 1)
+
+    def packed(self) -> bytes:
+        """Return all of it for `take`."""
+        return b"".join(
+            b"%b%b%b" % (raw, (value >> _SEQ_BITS).to_bytes(8, "big"), (value & ((1 << _SEQ_BITS) - 1)).to_bytes(8))
+            for raw, value in self._packed.items()
+        )
+
+    def take(self, packed: bytes) -> None:
+        for at in range(0, len(packed), _RECORD_BYTES):
+            raw, size, seq = packed[at : at + 32], packed[at + 32 : at + 40], packed[at + 40 : at + 48]
+            self._packed[raw] = int.from_bytes(size, "big") << _SEQ_BITS | int.from_bytes(seq, "big")
 
 
 @dataclass(slots=True)
@@ -21,12 +64,17 @@ class LogVerdict:
     root: Digest = _EMPTY
     entries_checked: int = 0
     openings_checked: int = 0
+    subjects_checked: int = 0
     unknown_types: int = 0
+    further_digests: dict[str, int] = field(default_factory=dict)  # algorithm -> entries with one beside SHA-256
     findings: list[Finding] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
     against: list[tuple[KeptNote, KeptAnswer]] = field(default_factory=list)
-    masters: dict[Digest, int | None] = field(default_factory=dict)
+    masters: Masters = field(default_factory=Masters)
     results: set[Digest] = field(default_factory=set)
+    heads: Mapping[str, object] = field(default_factory=dict)  # every subject of the log
+    good_sizes: list[int] = field(default_factory=list)  # of signed checkpoints whose root is that of the entries
+    is_copy: bool = False  # without keys to record with: what is not here was left out on purpose
 
     def add(
         self, code: str, name: str, *, expected: str, found: str, meaning: str, last_good: str | None = None

@@ -15,12 +15,17 @@ from store_of_log import arrive, copied, receive
 
 from base.errors import NewerDataError
 from ledger.check import check_log
+from ledger.kept import KeptNote
 from ledger.layout import StoreLayout
 from ledger.record import Recorder
 from ledger.seal import seal
 from ledger.verdict import LogVerdict
 
 Change = Callable[[Path], object]
+
+
+def as_kept(note: bytes) -> KeptNote:
+    return KeptNote(file="kept", note=note)
 
 
 @pytest.fixture
@@ -78,7 +83,7 @@ def test_the_public_log_is_checked_whatever_became_of_a_database(layout: StoreLa
 def test_the_public_log_is_checked_without_both_databases(layout: StoreLayout, how: str) -> None:
     for path in (layout.log_db, layout.openings_db):
         DAMAGES[how](path)
-    verdict = check_log(layout, against=[layout.checkpoint.read_bytes()])
+    verdict = check_log(layout, against=[as_kept(layout.checkpoint.read_bytes())])
     assert named(verdict) == {"private/log.db", "private/openings.db"}
     assert (verdict.entries_checked, verdict.openings_checked, len(verdict.masters)) == (20, 0, 17)
     assert len(verdict.not_checked) == 2
@@ -103,10 +108,10 @@ def test_a_checkpoint_from_outside_is_compared_without_a_database(layout: StoreL
         seal(recorder)
     newer = layout.checkpoint.read_bytes()
     layout.log_db.unlink()
-    assert named(check_log(layout, against=[kept, newer])) == {"private/log.db"}
+    assert named(check_log(layout, against=[as_kept(kept), as_kept(newer)])) == {"private/log.db"}
     shutil.rmtree(layout.log)
     shutil.copytree(older, layout.log)
-    assert "given checkpoint of size 21" in named(check_log(layout, against=[newer]))
+    assert "given checkpoint of size 21" in named(check_log(layout, against=[as_kept(newer)]))
 
 
 def test_a_lost_bundle_without_a_database_is_one_finding_and_its_hashes_still_count(layout: StoreLayout) -> None:

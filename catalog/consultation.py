@@ -130,7 +130,7 @@ class Consultation:
 
     def _admit(self) -> tuple[Actor, str]:
         login = current_login(self._layout.root.stat().st_uid)
-        actor = actors_in(self._recorder.connection).get(login.uid)
+        actor = actors_in(self._recorder.histories()).get(login.uid)
         answer = verdict(actor.roles if actor else None, self._command)
         if actor is not None and answer.role is not None:
             return actor, answer.role

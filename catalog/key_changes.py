@@ -204,7 +204,7 @@ class KeyChange:
         return Change(seq=seq, keyid=str(keyid), event=event, persons=self.register.require_endorsements(opened.entry))
 
     def _person(self, login: Login) -> str:
-        actor = actors_in(self._recorder.connection).get(login.uid)
+        actor = actors_in(self._recorder.histories()).get(login.uid)
         if actor is None:
             raise NotFoundError(
                 f"{shown(login.user or str(login.uid))} is not registered in this store.",

@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,7 @@ import msgspec
 from hashing.commitment import parse_opening
 from hashing.strict_json import Json
 from ledger import log_db
+from ledger.earlier import EarlierLogs, History, first_entry
 from ledger.entry import parse_entry
 from ledger.layout import StoreLayout
 
@@ -89,18 +89,25 @@ def login_named(user: str) -> Login | None:
 def actors(layout: StoreLayout) -> Mapping[int, Actor]:
     """Return everybody registered, by login user. A person whose openings were erased is not among them."""
     with contextlib.closing(log_db.connect_read_only(layout)) as connection:
-        return actors_in(connection)
+        earlier = EarlierLogs.before(layout, first_entry(connection))
+        with contextlib.closing(earlier):
+            return actors_in(earlier.histories(connection))
 
 
-def actors_in(connection: sqlite3.Connection) -> Mapping[int, Actor]:
-    """As `actors`, for whoever has the log open already."""
-    with log_db.declared_errors():
-        rows = connection.execute(
-            "SELECT e.raw, o.type, o.member, o.text FROM openings.opening o CROSS JOIN main.entry e ON e.seq = o.seq "
-            "WHERE o.type IN ('actor.registered', 'role.granted') AND o.member IN ('login', 'roles') "
-            f"AND {log_db.LISTED_BY_TYPE} ORDER BY o.seq"
-        ).fetchall()
-    return _register([(_subject(raw), kind, member, parse_opening(text).value) for raw, kind, member, text in rows])
+def actors_in(histories: Iterable[History]) -> Mapping[int, Actor]:
+    """As `actors`, for whoever has the logs of the store open already; they come oldest first."""
+    rows: list[tuple[str, str, str, Json]] = []
+    for connection, size in histories:
+        with log_db.declared_errors():
+            found = connection.execute(
+                "SELECT e.raw, o.type, o.member, o.text FROM openings.opening o "
+                "CROSS JOIN main.entry e ON e.seq = o.seq "
+                "WHERE o.type IN ('actor.registered', 'role.granted') AND o.member IN ('login', 'roles') "
+                f"AND {log_db.LISTED_BY_TYPE} AND o.seq < ? ORDER BY o.seq",
+                (size,),
+            ).fetchall()
+        rows += [(_subject(raw), kind, member, parse_opening(text).value) for raw, kind, member, text in found]
+    return _register(rows)
 
 
 def _subject(raw: bytes) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -102,10 +103,11 @@ class ArrivalRow(msgspec.Struct, frozen=True, kw_only=True):
 class ArrivalIndex(msgspec.Struct):
     """Generations, duplicates and positions as they stand inside one record transaction.
 
-    It reads what is committed and remembers what the transaction adds, so a batch sees its own arrivals.
+    It reads what is committed, in earlier logs of the store too, and remembers what the transaction adds, so a batch
+    sees its own arrivals.
     """
 
-    connection: sqlite3.Connection
+    histories: Sequence[tuple[sqlite3.Connection, int]]  # the logs, oldest first, and how many of their entries count
     keys: dict[str, bytes] = msgspec.field(default_factory=dict)
     _last: dict[tuple[str, bytes], _Last | None] = msgspec.field(default_factory=dict)
     _positions: dict[str, int] = msgspec.field(default_factory=dict)
@@ -119,17 +121,23 @@ class ArrivalIndex(msgspec.Struct):
             self._seen[arrival.sha256.raw] = set()
         for drop in {arrival.drop for arrival in arrivals}:
             for marks, paths in _in_parts(arrival.path for arrival in arrivals if arrival.drop == drop):
-                for path, *last in self.connection.execute(
+                for path, *last in self._rows(
                     "SELECT path, generation, sha256 FROM openings.arrival "
-                    f"WHERE drop_id = ? AND path IN ({marks}) ORDER BY generation",
-                    (drop, *paths),
+                    f"WHERE drop_id = ? AND path IN ({marks}) AND seq < ? ORDER BY generation",
+                    drop,
+                    *paths,
                 ):
                     self._last[drop, path] = _Last(*last)  # the newest is the last
         for marks, digests in _in_parts(arrival.sha256.raw for arrival in arrivals):
-            for digest, drop in self.connection.execute(
-                f"SELECT DISTINCT sha256, drop_id FROM openings.arrival WHERE sha256 IN ({marks})", digests
+            for digest, drop in self._rows(
+                f"SELECT DISTINCT sha256, drop_id FROM openings.arrival WHERE sha256 IN ({marks}) AND seq < ?", *digests
             ):
                 self._seen[digest].add(drop)
+
+    def _rows(self, sql: str, *parameters: object) -> Iterator[Any]:
+        """Yield the rows of every log, the oldest first. The last parameter of ``sql`` is the end of what counts."""
+        for connection, size in self.histories:
+            yield from connection.execute(sql, (*parameters, size))
 
     def is_recorded(self, arrival: Arrival) -> bool:
         """Return whether an expected arrival is the newest of its path, so that its event is in the log already."""
@@ -200,11 +208,12 @@ class ArrivalIndex(msgspec.Struct):
     def key_of(self, drop: str) -> bytes:
         """Return the arrival key of a drop. Raises LedgerError when its opening is gone."""
         if drop not in self.keys:
-            row = self.connection.execute(
-                "SELECT o.text FROM main.subject s JOIN openings.opening o ON o.seq = s.seq "
-                "WHERE s.name = ? AND o.type = 'drop.received' AND o.member = 'arrival_key' ORDER BY s.seq LIMIT 1",
-                (drop,),
-            ).fetchone()
+            rows = self._rows(
+                "SELECT o.text FROM main.subject s JOIN openings.opening o ON o.seq = s.seq WHERE s.name = ? "
+                "AND o.type = 'drop.received' AND o.member = 'arrival_key' AND s.seq < ? ORDER BY s.seq LIMIT 1",
+                drop,
+            )
+            row = next(iter([*rows]), None)
             if row is None:
                 raise LedgerError(f"the arrival key of {drop} is not in openings.db.")
             self.keys[drop] = bytes_of(parse_opening(row[0]).value)
@@ -213,19 +222,18 @@ class ArrivalIndex(msgspec.Struct):
     def _completions_of(self, drop: str) -> list[str]:
         """Return the events of the completions of a drop, oldest first."""
         if drop not in self._completed:
-            rows = self.connection.execute(
+            rows = self._rows(
                 "SELECT e.event FROM main.subject s JOIN main.entry e ON e.seq = s.seq "
-                "WHERE s.name = ? AND e.type = 'drop.completed' ORDER BY s.seq",
-                (drop,),
+                "WHERE s.name = ? AND e.type = 'drop.completed' AND s.seq < ? ORDER BY s.seq",
+                drop,
             )
             self._completed[drop] = [event for (event,) in rows]
         return self._completed[drop]
 
     def _position(self, drop: str) -> int:
         if drop not in self._positions:
-            (self._positions[drop],) = self.connection.execute(
-                "SELECT count(*) FROM openings.arrival WHERE drop_id = ?", (drop,)
-            ).fetchone()
+            counts = self._rows("SELECT count(*) FROM openings.arrival WHERE drop_id = ? AND seq < ?", drop)
+            self._positions[drop] = sum(count for (count,) in counts)
         return self._positions[drop]
 
     def _duplicate(self, arrival: Arrival) -> str:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from hashing.digest import Digest
-
 
 class StoreLayout(NamedTuple):
     """The paths of one store, and of one of its logs."""
@@ -31,7 +29,9 @@ class StoreLayout(NamedTuple):
 
     def closed_log(self, origin: str) -> StoreLayout:
         """Return this store with the closed log of this name in the place of the open one."""
-        return StoreLayout(self.root, self.closed / Digest.of(origin.encode()).hex)
+        from hashlib import sha256  # here: most commands never meet a closed log
+
+        return StoreLayout(self.root, self.closed / sha256(origin.encode()).hexdigest())
 
     @property
     def home(self) -> Path:

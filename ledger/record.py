@@ -15,16 +15,17 @@ from typing import Self
 import msgspec
 
 from base.clock import format_time, now, parse_time, synchronisation
-from base.errors import LedgerError
+from base.errors import LedgerError, RefusedError
 from base.failpoints import reach
 from hashing.digest import ZERO_DIGEST, Digest
 from hashing.strict_json import Json
 from ledger import log_db
 from ledger.arrivals import Arrival, ArrivalIndex, ArrivalRow, Completion, Refusal
+from ledger.earlier import EarlierLogs, History
 from ledger.entry import BuiltEntry, Chance, Entry, Place, Software, SubjectHead, build_entry, parse_entry
 from ledger.events.drop import DROP_RECEIVED
 from ledger.events.event import Event, parts_of
-from ledger.events.log import clock_anomaly, software_updated
+from ledger.events.log import LOG_CLOSED, clock_anomaly, software_updated
 from ledger.keys.file import recorder_signer
 from ledger.keys.recorded import key_entries, recorded_keys
 from ledger.keys.signer import Signer
@@ -45,9 +46,16 @@ def _shuffle(elements: MutableSequence[Json]) -> None:
 CHANCE = Chance(salt=lambda: os.urandom(16), shuffle=_shuffle)
 
 
+class LogClosedError(RefusedError):
+    """The log has ended: nothing may follow its last entry."""
+
+    next_step = "Run it again: what is open now is the successor. If it stays so, start `strongroom watch --once`."
+
+
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one proposal: its entry, new or found."""
 
+    log: str  # origin of the log that has it: an earlier one, where it was found there
     seq: int
     digest: Digest
     event: str
@@ -62,6 +70,7 @@ class _Head(msgspec.Struct, frozen=True):
     digest: Digest
     recorded_at: str
     software: Software | None
+    is_closed: bool  # the log has ended
 
 
 class Recorder:
@@ -76,6 +85,7 @@ class Recorder:
         self.keys: KeyRegister | None = None  # None until the first entry is there
         self.own_digests: dict[int, Digest] = {}  # what this process wrote and has not yet seen sealed
         self.arrival_keys: dict[str, bytes] = {}  # of drops met so far
+        self._earlier: EarlierLogs | None = None
 
     @classmethod
     def open(cls, layout: StoreLayout) -> Self:
@@ -103,7 +113,30 @@ class Recorder:
         self.close()
 
     def close(self) -> None:
+        if self._earlier is not None:
+            self._earlier.close()
         self.connection.close()
+
+    @property
+    def earlier(self) -> EarlierLogs:
+        """The logs of this store before this one. Raises BrokenLinkError when one of them is not as it was left."""
+        if self._earlier is None:
+            first = self.connection.execute("SELECT raw FROM main.entry WHERE seq = 0").fetchone()
+            self._earlier = EarlierLogs() if first is None else EarlierLogs.before(self.layout, parse_entry(first[0]))
+        return self._earlier
+
+    @earlier.setter
+    def earlier(self, logs: EarlierLogs) -> None:
+        """Name the earlier logs before the first entry is there that could."""
+        self._earlier = logs
+
+    def knows(self, name: str) -> bool:
+        """Return whether this store knows a thing of this name, from this log or an earlier one."""
+        return self.last_of(name) != ZERO_DIGEST or self.earlier.knows(name)
+
+    def histories(self) -> list[History]:
+        """Return every log of this store as something to query, the oldest first: what was stated last counts."""
+        return self.earlier.histories(self.connection)
 
     def record(self, proposals: Iterable[Proposal]) -> list[Recorded]:
         """Write every proposal as a signed entry, durably, in one transaction; return where each stands.
@@ -164,17 +197,24 @@ class _Batch:
         self._heads: dict[str, SubjectHead] = {}
         self._first: set[str] = set()  # of these, those that nobody had before: a row that is there is an error
         self._rows: list[tuple[int, ArrivalRow]] = []
+        self._earlier = recorder.earlier
         # A copy: a key whose drop.received is rolled back must not stay known.
-        self.arrivals = ArrivalIndex(self._connection, keys=dict(recorder.arrival_keys))
+        self.arrivals = ArrivalIndex(
+            keys=dict(recorder.arrival_keys),
+            histories=recorder.histories(),
+        )
         self.built: list[BuiltEntry] = []
         self._by_event: dict[str, BuiltEntry] = {}
         head = _read_head(self._connection)
         self._seq, self._prev = head.seq, head.digest
+        self._is_closed = head.is_closed
         for event in self._preface(head, moment):
             self._build(event)
 
     def _preface(self, head: _Head, moment: str) -> Iterable[Event]:
         """Yield what must be said before anything else: another program writes, or the clock went backwards."""
+        if head.is_closed:
+            return  # whatever comes is refused
         origin, after = self._recorder.origin, self._software
         if head.software is not None and head.software != after:
             yield software_updated(
@@ -196,39 +236,60 @@ class _Batch:
                 found = self._find(event) if self.arrivals.is_recorded(proposal) else None
                 if found is None:
                     self.arrivals.added(row)
+                    self._carry_drop(proposal.drop)
                     self._rows.append((self._seq + 1, row))
                 return found or self._build(event, is_fresh=True)
             case Refusal():
-                event = self.arrivals.refusal(proposal)
-                return self._find(event) or self._build(event)
+                return self._once(self.arrivals.refusal(proposal))
             case Completion():
-                event = self.arrivals.completion(proposal)
-                return self._find(event) or self._build(event)
+                return self._once(self.arrivals.completion(proposal))
             case Event():
                 if proposal.type is DROP_RECEIVED:
                     # Arrivals of the same transaction need the key before its opening is in the database.
                     (drop,) = proposal.subjects
                     self.arrivals.keys[drop] = bytes_of(proposal.values["arrival_key"])
-                parts = [self._build(part) for part in parts_of(proposal)]
+                events = list(parts_of(proposal))
+                self._carry(*events)  # before the first part: parts follow each other
+                parts = [self._build(part) for part in events]
                 return parts[0]
+
+    def _once(self, event: Event) -> Recorded:
+        found = self._find(event)
+        if found is None:
+            self._carry(event)
+        return found or self._build(event)
+
+    def _carry(self, *events: Event) -> None:
+        """State of each thing that an earlier log knows, and this one does not yet, where its history began."""
+        if self._earlier:
+            for event in events:
+                for name in (*event.subjects, *filter(None, [event.drop])):
+                    self._carry_one(name)
+
+    def _carry_drop(self, drop: str) -> None:
+        if self._earlier:
+            self._carry_one(drop)
+
+    def _carry_one(self, name: str) -> None:
+        carried = self._earlier.carried(name) if self._head_of(name) is None else None
+        if carried is not None:
+            self._build(carried)
 
     def _find(self, event: Event) -> Recorded | None:
         """Return the entry that states ``event`` already, checked; raise LedgerError for a misfit."""
         if event.event in self._by_event:
-            return _recorded(self._by_event[event.event], fresh=False)
+            return self._recorded(self._by_event[event.event], fresh=False)
         row = self._connection.execute("SELECT seq, raw FROM main.entry WHERE event = ?", (event.event,)).fetchone()
         if row is None:
-            return None
-        entry = parse_entry(row[1])
-        self._recorder.register().verify_signature(entry)
-        same = (entry.seq, entry.event, entry.drop) == (row[0], event.event, event.drop)
-        same = same and entry.type == event.type.name
-        if not same or set(entry.subjects.values()) != set(event.subjects.values()):
-            raise LedgerError(f"entry {row[0]} has the event of another arrival: {event.event}.")
-        return Recorded(seq=row[0], digest=entry.digest, event=entry.event, subjects=tuple(entry.subjects), fresh=False)
+            earlier = self._earlier.find(event.event)
+            return None if earlier is None else _found(event, earlier[1], earlier[1].seq, earlier[0].keys)
+        return _found(event, parse_entry(row[1]), row[0], self._recorder.register())
 
     def _build(self, event: Event, *, is_fresh: bool = False) -> Recorded:
         """Build the next entry. ``is_fresh``: its subjects were drawn for it just now, so they have no chain yet."""
+        if self._is_closed:
+            raise LogClosedError(f"the log {self._recorder.origin} is closed: nothing more is recorded in it.")
+        self._is_closed = event.type is LOG_CLOSED
         place = Place(
             log=self._recorder.origin,
             seq=self._seq + 1,
@@ -251,7 +312,17 @@ class _Batch:
         if event.type.name in ENDORSED_EVENTS:
             # Refused here, before it is written. If the transaction fails later, `follow_keys` forgets it again.
             self._recorder.register().apply(parse_entry(built.raw), event.values)
-        return _recorded(built, fresh=True)
+        return self._recorded(built, fresh=True)
+
+    def _recorded(self, built: BuiltEntry, *, fresh: bool) -> Recorded:
+        return Recorded(
+            log=self._recorder.origin,
+            seq=built.seq,
+            digest=built.digest,
+            event=built.event.event,
+            subjects=tuple(built.event.subjects),
+            fresh=fresh,
+        )
 
     def _head_of(self, name: str) -> SubjectHead | None:
         if name not in self._heads:
@@ -313,7 +384,7 @@ def read_fact(connection: sqlite3.Connection, name: str) -> str:
     return str(row[0])
 
 
-_EMPTY_LOG = _Head(seq=-1, digest=ZERO_DIGEST, recorded_at="", software=None)
+_EMPTY_LOG = _Head(seq=-1, digest=ZERO_DIGEST, recorded_at="", software=None, is_closed=False)
 
 
 def _read_head(connection: sqlite3.Connection) -> _Head:
@@ -322,7 +393,13 @@ def _read_head(connection: sqlite3.Connection) -> _Head:
     if row is None:
         return _EMPTY_LOG
     last = parse_entry(row[0])
-    return _Head(seq=last.seq, digest=last.digest, recorded_at=format_time(last.recorded_at), software=_software(last))
+    return _Head(
+        seq=last.seq,
+        digest=last.digest,
+        recorded_at=format_time(last.recorded_at),
+        software=_software(last),
+        is_closed=last.type == LOG_CLOSED.name,
+    )
 
 
 def _software(entry: Entry) -> Software:
@@ -330,11 +407,18 @@ def _software(entry: Entry) -> Software:
     return Software(name=str(name), version=str(version), build=None if build is None else str(build))
 
 
-def _recorded(built: BuiltEntry, *, fresh: bool) -> Recorded:
+def _found(event: Event, entry: Entry, seq: int, keys: KeyRegister) -> Recorded:
+    """Return the entry at ``seq`` as what became of ``event``. Raises LedgerError unless it states just that."""
+    keys.verify_signature(entry)
+    same = (entry.seq, entry.event, entry.drop) == (seq, event.event, event.drop)
+    same = same and entry.type == event.type.name
+    if not same or set(entry.subjects.values()) != set(event.subjects.values()):
+        raise LedgerError(f"entry {seq} has the event of another arrival: {event.event}.")
     return Recorded(
-        seq=built.seq,
-        digest=built.digest,
-        event=built.event.event,
-        subjects=tuple(built.event.subjects),
-        fresh=fresh,
+        log=entry.log,
+        seq=seq,
+        digest=entry.digest,
+        event=entry.event,
+        subjects=tuple(entry.subjects),
+        fresh=False,
     )

@@ -22,6 +22,7 @@ from hashing.note import parse_vkey, sign_note, vkey
 from hashing.tiles import TileRef, TileSubtrees, bundles_for, grow
 from ledger import log_db
 from ledger.entry import SubjectHead, parse_entry
+from ledger.events.log import LOG_CLOSED
 from ledger.keys.file import LOG_KEY, load_key
 from ledger.keys.recorded import recorded_keys
 from ledger.keys.signer import Signer
@@ -129,8 +130,14 @@ def _entries_to_seal(recorder: Recorder, start: int, stop: int) -> list[bytes]:
         rows = recorder.connection.execute(
             "SELECT seq, raw FROM main.entry WHERE seq >= ? AND seq < ? ORDER BY seq", (start, stop)
         ).fetchall()
+        ended = recorder.connection.execute(
+            "SELECT min(seq) FROM main.entry WHERE seq >= ? AND seq < ? AND type = ?",
+            (start - 1, stop, LOG_CLOSED.name),
+        ).fetchone()[0]
     if [seq for seq, _ in rows] != list(range(start, stop)):
         raise LedgerError(f"the log database has a gap between positions {start} and {stop}.")
+    if ended is not None and ended != stop - 1:
+        raise LedgerError(f"entry {ended} closed this log, and entry {ended + 1} follows it.")
     check = _ForeignCheck(recorder)
     for seq, raw in rows:
         own = recorder.own_digests.get(seq)

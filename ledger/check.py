@@ -18,6 +18,7 @@ from ledger.chain import ChainCheck
 from ledger.check_checkpoints import PublishedCheck, check_against, check_roots, kept_checkpoints
 from ledger.check_databases import CheckedDatabase
 from ledger.check_pages import PageCheck
+from ledger.check_people import check_people
 from ledger.check_rows import RowCheck
 from ledger.check_stretches import check_sealed
 from ledger.check_tiles import (
@@ -39,8 +40,8 @@ _NO_LOG_DB = (
     "whether it holds the same entries as log/."
 )
 _NO_OPENINGS = (
-    "private/openings.db could not be read, or not wholly: whether each commitment has its opening, and which results "
-    "must be in derived/."
+    "private/openings.db could not be read, or not wholly: whether each commitment has its opening, which results "
+    "must be in derived/, and who vouched for what."
 )
 _NO_KEY = "Nothing of the log but the databases: no first entry could be read that names its keys."
 _NO_WHOLE_TABLES = "Heads and subjects in private/log.db: some entries could not be read, and they follow from all."
@@ -71,6 +72,7 @@ def check_log(
             database.check_integrity()
         check = _LogCheck(layout, log, openings, verdict, processes=processes, first_bad=first_bad)
         check.run(against, progress)
+        check_people(log, openings, verdict)
         check.say_what_was_not_there()
     return verdict
 
@@ -113,6 +115,7 @@ class _LogCheck:
         self._verdict.findings += chain.findings
         self._verdict.not_checked += chain.not_checked
         self._verdict.subjects_checked = len(chain.heads)
+        self._verdict.root_threshold = None if chain.keys is None else chain.keys.trust.root_threshold
 
     def _steps(
         self,

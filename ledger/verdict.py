@@ -60,6 +60,7 @@ class LogVerdict:
     """What a check of the log found. ``masters`` and ``results`` say what must be in the vault and in `derived/`."""
 
     origin: str = ""
+    root_threshold: int | None = None  # how many root keys must endorse a change of keys; None: no first entry
     size: int = 0
     root: Digest = _EMPTY
     entries_checked: int = 0

@@ -39,12 +39,18 @@ def event_page(kind: EventType) -> str:
         "subjects": {subject: _digest_of(subject) for subject in kind.subjects},
         "facts": {name: _fact(fact) for name, fact in kind.all_facts.items()} or None,
         "commitments": {name: _committed(member) for name, member in kind.all_committed.items()},
-        "endorsements": None,
+        "endorsements": _endorsements(kind),
         "correctable": kind.correctable,
         "splits": kind.splits,
         "golden_entry": f"tests/vectors/events/{kind.name}.json",
     }
     return json.dumps(page, indent=2, ensure_ascii=True) + "\n"
+
+
+def _endorsements(kind: EventType) -> str | None:
+    if kind.endorsable:
+        return "people with personal keys may sign beforehand: count and commitment"
+    return "holders of root keys sign beforehand: in facts" if "endorsements" in kind.facts else None
 
 
 def _digest_of(subject: str) -> str:
@@ -91,7 +97,7 @@ How to read a file:
 * `class`: who may see an opening. `internal`: auditors too, kept as long as the log. `sensitive`: place, device,
   technique. `personal`: about a person. `text`: free text.
 * `category`: the kind of processing that the event documents (Directive (EU) 2016/680, article 25).
-* `endorsements`: `null` means that no second person has to sign beforehand.
+* `endorsements`: who may or must sign beforehand; `null` means nobody.
 * `correctable`: whether a later entry of the same type may correct this one.
 * `splits`: whether an event with more than 100 subjects or 256 listed commitments is written as several consecutive
   entries. Its facts then say `group` (the `event` of the first), `part` and `parts`; for a whole one all three are

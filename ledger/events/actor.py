@@ -28,6 +28,7 @@ ACTOR_REGISTERED = EventType(
             meaning="organisation", json_type="string or null", opening_class=OpeningClass.PERSONAL
         ),
     },
+    endorsable=True,
 )
 
 ROLE_GRANTED = EventType(
@@ -35,6 +36,7 @@ ROLE_GRANTED = EventType(
     meaning="A registered person may act in these roles too.",
     subjects=("actor",),
     committed={"roles": _ROLES},
+    endorsable=True,
 )
 
 TYPES = (ACTOR_REGISTERED, ROLE_GRANTED)

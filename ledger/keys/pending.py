@@ -35,6 +35,7 @@ from ledger.identifiers import EVENT_ID
 from ledger.keys.signer import AnySigner
 from ledger.layout import StoreLayout
 from ledger.record import CHANCE, Recorder
+from ledger.trust import PERSONAL
 
 _SCHEMA = "strongroom-proposal/1"
 _FILE = "proposal.json"
@@ -84,6 +85,28 @@ def endorse(matter: Matter, signer: AnySigner, *, seen: Mapping[str, Digest], si
     """Return the endorsement of ``matter`` by ``signer``: an envelope."""
     payload = endorsement_payload(matter, seen=seen, signed_at=signed_at)
     return endorsement_envelope(payload, keyid=signer.keyid, signature=signer.sign(signed_bytes(payload)))
+
+
+def endorsed_by(recorder: Recorder, event: Event, signers: Sequence[AnySigner]) -> Event:
+    """Return ``event`` endorsed by people who are here with their personal keys, or as it is where nobody is.
+
+    Raises: RefusedError for a key that is not an enrolled, valid personal key of this log.
+    """
+    if not signers:
+        return event
+    valid = recorder.register().keys_at(recorder.end()[0], PERSONAL)
+    for signer in signers:
+        if signer.keyid not in valid:
+            raise RefusedError(
+                f"the key {signer.keyid} is no personal key that is valid in this log. Nothing was recorded.",
+                next_step="Enrol it first: `strongroom key enrol --purpose personal --holder USER`.",
+            )
+    proposal = new_proposal(recorder, event)
+    made = {
+        signer.keyid: endorse(proposal.matter, signer, seen=proposal.seen, signed_at=proposal.proposed_at)
+        for signer in signers
+    }
+    return replace(proposal.event, endorsements=tuple(made[keyid] for keyid in sorted(made)))
 
 
 # -------------------------------------------------------------------------------------------------------- proposing

@@ -5,7 +5,7 @@ the product, so where the two agree, they do not agree by sharing a mistake. It 
 
     problems = Checker(store).check()      # an empty list: all holds, as far as can be seen from outside
 
-It does not verify endorsements of people, time stamps or witnesses, and it does not read ``catalogue.db``.
+It does not verify time stamps or witnesses, and it does not read ``catalogue.db``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from checker_entry import Entry
 from checker_findings import Findings, Problem, entry_name
 from checker_indexes import check_indexes
 from checker_json import MalformedError
+from checker_keys import check_people
 from checker_log import LogFiles, check_roots, check_signature, check_tiles, read_log
 from checker_objects import check_masters, check_results, check_staging, check_store
 from checker_openings import Opened, check_openings
@@ -72,6 +73,7 @@ class Checker:
         rows = read_openings_db(store / "private" / "openings.db", self._reading)
         erased = erased_commitments(self.entries)
         self._opened: dict[int, Opened] = check_openings(self.entries, rows, erased, self._reading)
+        check_people(self.entries, {seq: one.values for seq, one in self._opened.items()}, self._reading)
         self._arrivals: list[Arrival] = arrivals(self.entries, self._opened, self._reading)
 
     @property

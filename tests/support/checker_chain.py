@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from checker_ed25519 import verifies
 from checker_entry import FILES, Entry, read_entry
 from checker_findings import Findings, entry_name
-from checker_json import Json, MalformedError, decode_base64
+from checker_json import MalformedError
+from checker_keys import Keys
 from checker_tree import sha256
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 NOTHING = "0" * 64
 NOT_CORRECTABLE = ("log.", "key.", "master.defined", "drop.completed", "openings.erased", "disposal.completed")
 _OPENED_FACTS = frozenset(
     {"format", "origin", "log_vkey", "recorder_keys", "root_keys", "root_threshold", "predecessor"}
 )
-_KEY = frozenset({"algorithm", "keyid", "spki"})
-
-
-@dataclass(slots=True)
-class RecorderKey:
-    public_key: bytes
-    revoked: bool = False
 
 
 class Chain:
@@ -37,7 +26,7 @@ class Chain:
         self.log_vkey: str | None = None
         self.heads: dict[str, tuple[int, str]] = {}  # per subject: entries so far, SHA-256 of the last
         self._findings = findings
-        self._keys: dict[str, RecorderKey] = {}
+        self.keys = Keys(self._bad, self._note)
         self._previous = NOTHING
         self._position = 0
         self._events: dict[str, int] = {}
@@ -63,13 +52,16 @@ class Chain:
             self._open(entry)
         self._check_place(entry)
         self._check_subjects(entry)
-        self._check_signature(entry)
+        self.keys.check_signature(entry)
         self._check_commitments(entry)
         self._check_correction(entry)
-        self._keep_keys(entry)
+        self.keys.follow(entry, {})
 
     def _bad(self, code: str, detail: str) -> None:
         self._findings.bad(code, entry_name(self._position), detail)
+
+    def _note(self, code: str, detail: str) -> None:
+        self._findings.note(code, entry_name(self._position), detail)
 
     def _open(self, entry: Entry) -> None:
         """Take origin and keys from entry 0, which must be ``log.opened``."""
@@ -85,27 +77,7 @@ class Chain:
             self._bad("entry.opened", f"origin {facts['origin']!r} in log {entry.log!r}")
         if set(entry.subjects) != {"log"}:
             self._bad("entry.opened", f"subjects {sorted(entry.subjects)} instead of log")
-        keys = facts["recorder_keys"]
-        for key in keys if isinstance(keys, list) else []:
-            self._enrol(key)
-        if not self._keys:
-            self._bad("entry.opened", "no recorder key")
-
-    def _enrol(self, value: Json) -> None:
-        if not isinstance(value, dict) or not value.keys() >= _KEY or value["algorithm"] != "ed25519":
-            self._bad("entry.key", f"a recorder key that is none: {value!r}")
-            return
-        try:
-            spki = decode_base64(value["spki"])
-            public_key = load_der_public_key(spki)
-        except (MalformedError, ValueError) as err:
-            self._bad("entry.key", f"spki of {value['keyid']}: {err}")
-            return
-        if not isinstance(public_key, Ed25519PublicKey) or hashlib.sha256(spki).hexdigest() != value["keyid"]:
-            self._bad("entry.key", f"{value['keyid']} is not the SHA-256 of its Ed25519 spki")
-            return
-        raw = public_key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self._keys[str(value["keyid"])] = RecorderKey(raw)
+        self.keys.open(entry)
 
     def _check_place(self, entry: Entry) -> None:
         if entry.seq != self._position:
@@ -137,13 +109,6 @@ class Chain:
             if digest != wanted:
                 self._bad("entry.subject", f"{name} has digest {digest}, it must be {wanted}")
 
-    def _check_signature(self, entry: Entry) -> None:
-        key = self._keys.get(entry.keyid)
-        if key is None or key.revoked:
-            self._bad("entry.key", f"{entry.keyid} is {'revoked' if key else 'no recorder key'} here")
-        elif not verifies(key.public_key, entry.signature, entry.signed):
-            self._bad("entry.signature", f"no signature of {entry.keyid} over these bytes")
-
     def _check_commitments(self, entry: Entry) -> None:
         for member, _, commitment in entry.committed():
             if commitment in self._commitments:
@@ -161,13 +126,6 @@ class Chain:
             self._bad("entry.corrects", f"corrects {original.type} with other subjects or another type")
         elif entry.type.startswith(NOT_CORRECTABLE):
             self._bad("entry.corrects", f"{entry.type} cannot be corrected")
-
-    def _keep_keys(self, entry: Entry) -> None:
-        """A key is valid after its enrolment and before its revocation, so both count from the next entry on."""
-        if entry.type == "key.enrolled" and entry.facts.get("purpose") == "recorder":
-            self._enrol(dict(entry.facts))
-        elif entry.type == "key.revoked" and (key := self._keys.get(str(entry.facts.get("keyid")))):
-            key.revoked = True
 
 
 def erased_commitments(entries: Mapping[int, Entry]) -> set[str]:

@@ -48,6 +48,7 @@ class Entry:
     drop: str | None
     facts: Mapping[str, Json]  # empty for null
     commitments: Mapping[str, str | list[str]]  # with "endorsements" where there are any
+    endorsements: int  # of people
     corrects: tuple[str, int, str] | None
     keyid: str
     signature: bytes
@@ -100,6 +101,7 @@ def read_entry(raw: bytes) -> Entry:
         drop=None if predicate["drop"] is None else _text(predicate["drop"]),
         facts=_facts(_text(predicate["type"]), predicate["facts"]),
         commitments=_commitments(predicate["commitments"], predicate["endorsements"]),
+        endorsements=_endorsed(predicate["endorsements"]),
         corrects=_reference(predicate["corrects"]),
         keyid=keyid,
         signature=signature,
@@ -192,6 +194,10 @@ def _commitments(value: Json, endorsements: Json) -> dict[str, str | list[str]]:
     if isinstance(endorsements, dict):
         found["endorsements"] = _text(endorsements["commitment"])
     return found
+
+
+def _endorsed(value: Json) -> int:
+    return _count(value["count"]) if isinstance(value, dict) else 0
 
 
 def _reference(value: Json) -> tuple[str, int, str] | None:

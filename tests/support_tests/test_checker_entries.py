@@ -20,6 +20,7 @@ from small_log import (
     STRANGER,
     Edit,
     SmallStore,
+    base64_text,
     hex_digest,
     key_facts,
     member,
@@ -251,7 +252,8 @@ def test_a_result_lists_its_keyframes(tmp_path: Path, facts: object, document: o
 
 def test_an_enrolled_key_signs_from_the_next_entry_on(tmp_path: Path) -> None:
     store = small_store(tmp_path / "store")
-    enrolment = {**key_facts(STRANGER), "purpose": "recorder"}
+    message = f"strongroom-key/1\n{ORIGIN}\n{key_facts(STRANGER)['keyid']}\nrecorder\n".encode()
+    enrolment = {**key_facts(STRANGER), "purpose": "recorder", "proof": base64_text(STRANGER.sign(message))}
     store.record("key.enrolled", LOG_SUBJECT, facts=enrolment, key=STRANGER)
     store.record("selftest.run", LOG_SUBJECT, key=STRANGER)
     store.seal()

@@ -18,10 +18,22 @@ from base.escape import shown
 SANDBOX_CHOICES = ("require-seccomp", "require-landlock")  # the names that `media.wire.Requirement` knows
 
 
+OUTSIDE_SETTINGS = ("memory", "witness", "witness_quorum")  # of what is outside: named only where they are set
+_KNOWN = {"share", "settle_seconds", "batch_ms", "sandbox", *OUTSIDE_SETTINGS}
+
+
 class SettingsError(UsageError):
     """A settings file that says something unknown or impossible."""
 
     next_step = "Correct strongroom.toml; docs/guide/operator.md lists every setting."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessSetting:
+    """A witness that cosigns our checkpoints: its public key, and where it listens, if it does."""
+
+    vkey: str
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +44,20 @@ class Settings:
     settle_seconds: float = 5.0  # T: how long a file must be quiet
     batch_ms: int = 250  # how long a batch may grow before it is sealed
     sandbox: str = "require-seccomp"
+    memories: tuple[bytes, ...] = ()  # places outside that remember checkpoints, as raw paths
+    witnesses: tuple[WitnessSetting, ...] = ()
+    witness_quorum: str = "none"  # "none", "any", "all" or a number: how many of them a receipt asks for
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
-        """Return every setting by its name in the file, paths as text."""
+        """Return every setting by its name in the file, paths as text; `OUTSIDE_SETTINGS` only where they are set."""
+        outside: dict[str, object] = {
+            "memory": [os.fsdecode(path) for path in self.memories],
+            "witness": [" ".join(filter(None, (each.vkey, each.url))) for each in self.witnesses],
+            "witness_quorum": self.witness_quorum if self.witnesses else "",
+        }
         return {
+            **{name: value for name, value in outside.items() if value},
             "share": [os.fsdecode(share) for share in self.shares],
             "settle_seconds": self.settle_seconds,
             "batch_ms": self.batch_ms,
@@ -51,28 +72,55 @@ def read_settings(path: Path) -> Settings:
             document = tomllib.load(file)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path.name} is not TOML: {error}.") from error
-    unknown = sorted(set(document) - {"share", "settle_seconds", "batch_ms", "sandbox"})
+    unknown = sorted(set(document) - _KNOWN)
     if unknown:
         raise SettingsError(f"{path.name} has an unknown setting: {', '.join(unknown)}.")
     defaults = Settings()
     return Settings(
-        shares=_shares(document.get("share", [])),
+        shares=_paths(document, "share"),
         settle_seconds=float(_number(document, "settle_seconds", defaults.settle_seconds, low=0, high=86_400)),
         batch_ms=int(_number(document, "batch_ms", defaults.batch_ms, low=0, high=60_000)),
         sandbox=_choice(document, "sandbox", defaults.sandbox, SANDBOX_CHOICES),
-        origins={name: "file" if name in document else "default" for name in defaults.as_dict()},
+        memories=_paths(document, "memory"),
+        witnesses=_witnesses(document.get("witness", [])),
+        witness_quorum=_quorum(document),
+        origins={name: "file" if name in document else "default" for name in _KNOWN},
     )
 
 
-def _shares(value: object) -> tuple[bytes, ...]:
+def _paths(document: Mapping[str, object], name: str) -> tuple[bytes, ...]:
+    value = document.get(name, [])
     if not isinstance(value, list):
-        raise SettingsError('share is not a list: write [[share]] and path = "..." below it.')
+        raise SettingsError(f'{name} is not a list: write [[{name}]] and path = "..." below it.')
     paths = []
     for row in value:
         if not isinstance(row, dict) or set(row) != {"path"} or not isinstance(row["path"], str):
-            raise SettingsError('a [[share]] has exactly one member: path = "...".')
+            raise SettingsError(f'a [[{name}]] has exactly one member: path = "...".')
         paths.append(os.fsencode(row["path"]))
     return tuple(paths)
+
+
+def _witnesses(value: object) -> tuple[WitnessSetting, ...]:
+    if not isinstance(value, list):
+        raise SettingsError('witness is not a list: write [[witness]] and vkey = "..." below it.')
+    witnesses = []
+    for row in value:
+        if not isinstance(row, dict) or not {"vkey"} <= set(row) <= {"vkey", "url"}:
+            raise SettingsError('a [[witness]] has the member vkey = "...", and may have url = "...".')
+        if not all(isinstance(text, str) and text for text in row.values()):
+            raise SettingsError("the vkey and the url of a [[witness]] are text.")
+        witnesses.append(WitnessSetting(vkey=row["vkey"], url=row.get("url")))
+    return tuple(witnesses)
+
+
+def _quorum(document: Mapping[str, object]) -> str:
+    value, witnesses = document.get("witness_quorum", "none"), document.get("witness", [])
+    count = len(witnesses) if isinstance(witnesses, list) else 0
+    if value in ("none", "any", "all") and (value == "none" or count):
+        return str(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= count:
+        return str(value)
+    raise SettingsError(f'witness_quorum must be "none", "any", "all" or a number up to {count}, not {value!r}.')
 
 
 def _number(document: Mapping[str, object], name: str, default: float, *, low: float, high: float) -> float:

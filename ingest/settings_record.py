@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base.config import Settings
+from base.config import OUTSIDE_SETTINGS, Settings
 from hashing.commitment import parse_opening
 from hashing.strict_json import Json
 from ledger import log_db
@@ -14,7 +14,8 @@ from ledger.record import Recorder
 def record_changed_settings(recorder: Recorder, settings: Settings) -> None:
     """Record `config.changed` for each setting whose value is another than the log last said."""
     recorded = _recorded_settings(recorder)
-    now = {name: _storable(value) for name, value in settings.as_dict().items()}
+    now: dict[str, Json] = {name: _storable(value) for name, value in settings.as_dict().items()}
+    now = {**dict.fromkeys(OUTSIDE_SETTINGS), **now}  # one that is not set any more is a change too
     events = [
         config_changed(recorder.origin, setting=name, before=recorded.get(name), after=value)
         for name, value in now.items()

@@ -12,6 +12,7 @@ import select
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -69,7 +70,11 @@ class Watcher:
     def __enter__(self) -> Self:
         layout = self._layout
         self._lock.acquire(holder=f"the recorder of this store (process {os.getpid()})")
-        self._recorder: Recorder = start(layout, accept_move=self._accept_move)
+        self._recorder: Recorder = start(
+            layout,
+            accept_move=self._accept_move,
+            memories=[Path(os.fsdecode(place)) for place in self._settings.memories],
+        )
         clear_leftovers(layout)
         record_changed_settings(self._recorder, self._settings)
         self._vault = LocalStore(layout.vault, layout.staging)

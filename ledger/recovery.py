@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -30,9 +31,11 @@ from hashing.tiles import (
     read_hashes,
 )
 from ledger import log_db
+from ledger.events.anchor import start_unanchored
 from ledger.events.log import config_changed
 from ledger.layout import StoreLayout
 from ledger.machine import machine_binding, refuse_moved, refuse_other_owner
+from ledger.memories import hold_against, refuse_contradicted, remember
 from ledger.published import RolledBackError, check_published, log_key
 from ledger.record import Recorder, read_fact
 from ledger.seal import seal_lock, seal_locked
@@ -41,12 +44,15 @@ from ledger.tile_files import put_files, read_tile
 _LOCK_WAIT_S = 30.0
 
 
-def start(layout: StoreLayout, *, accept_move: bool = False) -> Recorder:
+def start(layout: StoreLayout, *, accept_move: bool = False, memories: Sequence[Path] = ()) -> Recorder:
     """Open a store for the recorder after everything that must be checked first, and finish what a crash left undone.
+
+    ``memories`` are the places outside that are set to remember this log. When none of them can be read, that is the
+    next entry.
 
     Raises: NotFoundError for an incomplete store or missing key, RefusedError for a private directory that others can
     read and for a store of another account or on another machine, LedgerError for anything that no crash can have
-    caused.
+    caused: RememberedError, SplitViewError or RememberedForkError when somebody outside remembers another log.
     """
     check_complete(layout)
     refuse_other_owner(layout.root)
@@ -59,9 +65,14 @@ def start(layout: StoreLayout, *, accept_move: bool = False) -> Recorder:
         with seal_lock(recorder, _LOCK_WAIT_S), fsio.declared_errors("starting to record"):
             fsio.make_directories(layout.log)
             _remove_leftovers(recorder)
-            sealed, _ = check_published(layout, recorder.connection, log_key(recorder.connection))
+            key = log_key(recorder.connection)
+            sealed, _ = check_published(layout, recorder.connection, key)
             _check_right_edge(recorder, sealed.checkpoint)  # before it is published: a checkpoint without tiles is none
+            remembered = remember(layout, key, memories)
+            refuse_contradicted(hold_against(layout.log, sealed.checkpoint, key, remembered.notes))
             _check_binding(recorder, accept_move=accept_move)
+            if remembered.is_unanchored:
+                recorder.record([start_unanchored(sealed.checkpoint, places=remembered.places)])
             seal_locked(recorder)
     except BaseException:
         recorder.close()

@@ -17,13 +17,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from vectors import VECTORS
 
+from hashing.checkpoint import Checkpoint
 from hashing.digest import ZERO_DIGEST, Digest
 from hashing.merkle import leaf_hash
 from hashing.note import vkey
 from hashing.public_key import PublicKey
 from hashing.strict_json import Json
 from ledger.entry import BuiltEntry, Chance, Place, Software, SubjectHead, build_entry
-from ledger.events import EVENT_TYPES, access, actor, analysis, custody, drop, export, item, key, log
+from ledger.events import EVENT_TYPES, access, actor, analysis, anchor, custody, drop, export, item, key, log
 from ledger.events.event import Event
 from ledger.keys.file import FileSigner
 from ledger.trust import proof_message
@@ -117,6 +118,7 @@ def golden_events() -> Mapping[str, Event]:
     """Return one event of each type, by the name of the type; its ``event`` is derived from that name."""
     events = [
         *_log_events(),
+        *_anchor_events(),
         *_key_events(),
         *_actor_events(),
         custody.custody_carried(
@@ -163,6 +165,21 @@ def _log_events() -> list[Event]:
             ORIGIN, version_before="0.0.9", version_after="0.1.0", build_before=None, build_after="5b" * 32
         ),
         log.clock_anomaly(ORIGIN, before="2026-11-24T08:15:30.123456Z", after="2026-11-24T08:15:29.000000Z"),
+    ]
+
+
+def _anchor_events() -> list[Event]:
+    checkpoint = Checkpoint(origin=ORIGIN, size=41, root=Digest.of(b"the root of a log of 41 entries"))
+    return [
+        anchor.checkpoint_lodged(
+            checkpoint,
+            kind="witness",
+            key="b72bab2e",
+            where="the court's registry",
+            by=_CUSTODIAN,
+            role="custodian",
+        ),
+        anchor.start_unanchored(checkpoint, places=2),
     ]
 
 

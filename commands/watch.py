@@ -15,6 +15,7 @@ from base.config import read_settings
 from base.errors import WaitingError, worst_exit_code
 from commands.options import output_options, store_option
 from commands.output import Mode, Output, Tone, Word
+from commands.watch_progress import WatchProgress
 from ledger.layout import StoreLayout
 
 if TYPE_CHECKING:
@@ -72,17 +73,25 @@ def watch(
         raise click.UsageError("no share to watch: name one with --share DIR, or in strongroom.toml.")
     refuse_overlapping(layout.root, settings.shares)
     stopped = _StopRequest()
-    with Watcher(
-        layout,
-        settings,
-        tell=lambda line: _tell(output, line),
-        stop=stopped.is_set,
-        accept_move=accept_move,
-        analyse=not no_analysis,
-    ) as watcher:
-        for root in settings.shares:
-            output.note("Watching", os.fsdecode(root))
-        summary = watcher.run_once() if once else watcher.run()
+    with WatchProgress() as progress:
+
+        def tell(line: Mapping[str, object]) -> None:
+            progress.clear()
+            _tell(output, line)
+
+        watcher = Watcher(
+            layout,
+            settings,
+            tell=tell,
+            audience=progress,
+            stop=stopped.is_set,
+            accept_move=accept_move,
+            analyse=not no_analysis,
+        )
+        with watcher:
+            for root in settings.shares:
+                output.note("Watching", os.fsdecode(root))
+            summary = watcher.run_once() if once else watcher.run()
     _show_summary(output, summary)
     if stopped.signal:
         output.note(

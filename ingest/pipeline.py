@@ -18,6 +18,7 @@ from ingest.drops import Drop
 from ingest.intake import NotTaken, Sealed, Taken, take_batches
 from ingest.intake_db import FileRow, IntakeDb
 from ingest.porter import Porter
+from ingest.progress import Meter
 from ingest.reception import receive_drop
 from ingest.settle import Settled, Waiting
 from ingest.share_facts import Found
@@ -69,6 +70,7 @@ class Pipeline:
     catalogue: CatalogueFollower
     tell: Callable[[Line], None]
     summary: Summary
+    meter: Meter
     stop: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
 
@@ -113,7 +115,7 @@ class Pipeline:
         taking = take_batches(
             drop.row.drop_id, self._in_turn(batches), reader=share.reader, porter=self.porter, recorder=self.recorder
         )
-        with contextlib.closing(taking):
+        with contextlib.closing(taking), self.meter.counting(drop, entries):
             for taken in taking:
                 self._deal(share, drop, taken)
                 if retried and any(isinstance(outcome, Sealed) for outcome in taken.files):
@@ -133,7 +135,9 @@ class Pipeline:
         news = [outcome for outcome in taken.files if drop.is_news(_row(outcome))]
         if len(rows) < len(taken.files):  # some changed while they were read
             share.look_again(drop)
-        drop.deal([outcome.found for outcome in taken.files], rows, self.clock())
+        dealt = [outcome.found for outcome in taken.files]
+        drop.deal(dealt, rows, self.clock())
+        self.meter.dealt(dealt)
         self.db.put_files(drop.row.drop_id, rows)
         self._acknowledge(drop, taken, news)
 

@@ -42,10 +42,13 @@ class ShareWatch:
         settle_s: float,
         stop: Callable[[], bool],
         adopted: Callable[[bytes, bytes], DropRow | None],
+        on_progress: Callable[[int], None] = lambda _count: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.root = root
-        self.reader = ShareReader(root, layout.staging, reserve_bytes=RESERVE_BYTES, stop=stop, clock=clock)
+        self.reader = ShareReader(
+            root, layout.staging, reserve_bytes=RESERVE_BYTES, stop=stop, on_progress=on_progress, clock=clock
+        )
         self.desk = ReceiptDesk(root, self.reader, db, layout)
         self.drops: dict[bytes, Drop] = {}  # by raw name
         self.left: list[Drop] = []  # no longer in the share, and not yet dealt with

@@ -26,6 +26,7 @@ from ingest.intake_db import Condition, IntakeDb
 from ingest.leftovers import clear_leftovers
 from ingest.pipeline import Line, Pipeline, Summary
 from ingest.porter import Porter, PorterProcess
+from ingest.progress import Audience, Meter, Nobody
 from ingest.reception import known_drops
 from ingest.settings_record import record_changed_settings
 from ingest.share_process import ShareUnreachableError, StopRequestedError
@@ -39,6 +40,7 @@ from vault.local import LocalStore
 
 SETTLE_FACTOR = 4  # times T: what has not settled by then in a single run waits for a person
 RETRY_STORE_S = 5.0  # after the disk of the store refused
+BEAT_S = 1.0  # between two words to whoever watches, while nothing is copied
 
 
 class Watcher:
@@ -53,6 +55,7 @@ class Watcher:
         stop: Callable[[], bool] = lambda: False,
         accept_move: bool = False,
         analyse: bool = True,
+        audience: Audience | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._layout = layout
@@ -60,6 +63,9 @@ class Watcher:
         self._tell, self._stop, self._clock = tell, stop, clock
         self._accept_move = accept_move
         self._analyses = analyse
+        self._audience: Audience = audience or Nobody()
+        self._meter = Meter(self._audience)
+        self._beat_at_s = 0.0
         self._summary = Summary()
         self._retry_store_at_s = 0.0
         self._store_error: SurroundingsError | None = None
@@ -89,6 +95,7 @@ class Watcher:
                 self._db,
                 settle_s=self._settings.settle_seconds,
                 stop=self._stop,
+                on_progress=self._meter.read,
                 clock=self._clock,
                 adopted=lambda root, name: known.pop((root, name), None),
             )
@@ -108,6 +115,7 @@ class Watcher:
             catalogue=self._catalogue,
             tell=self._tell,
             summary=self._summary,
+            meter=self._meter,
             stop=self._stop,
             clock=self._clock,
         )
@@ -152,10 +160,11 @@ class Watcher:
         """Whether no drop can be brought further: each is finished, unreachable, or has waited long enough."""
         if any(share.tries_again for share in self._shares):
             return False
-        open_drops = [
-            drop for share in self._shares if share.unreachable is None for drop in share.drops.values() if drop.is_open
-        ]
-        return overdue or not open_drops
+        return overdue or not self._open_drops()
+
+    def _open_drops(self) -> list[Drop]:
+        reachable = (share for share in self._shares if share.unreachable is None)
+        return [drop for share in reachable for drop in share.drops.values() if drop.is_open]
 
     def _analysis_rests(self) -> bool:
         return not self._has_analysis_to_do() or self._analyst.waiting_for is not None
@@ -178,7 +187,15 @@ class Watcher:
         self._analyse_guarded(idle=not busy)
         if not busy:
             self._catalogue.bring_forward()
+            self._beat()
         return busy
+
+    def _beat(self) -> None:
+        """Say now and then what is waited for."""
+        if self._clock() >= self._beat_at_s:
+            self._beat_at_s = self._clock() + BEAT_S
+            items = self._analyst.open_tasks if self._analyses else 0
+            self._audience.waiting(drops=len(self._open_drops()), items=items)
 
     def _guarded(self, share: ShareWatch, drop: Drop, action: Callable[[], bool]) -> bool:
         """Run one step; a share or a disk that fails makes a visible condition, and the step is tried again later.

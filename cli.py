@@ -43,6 +43,7 @@ _COMMANDS = {
     "key": ("commands.keys", "key", "The keys of the log: list, enrol, revoke, back up."),
     "analyse": ("commands.analyse", "analyse", "Look at sealed items in the sandbox."),
     "doctor": ("commands.doctor", "doctor", "Check this machine."),
+    "selftest": ("commands.selftest", "selftest", "Known answers of hashes, signatures, proofs and the sandbox."),
     "config": ("commands.config", "config", "Show the settings."),
 }
 

@@ -80,6 +80,27 @@ class Sandbox:
                 raise SandboxUnavailableError("the probe of the sandbox gave no answer")
             return self._strength
 
+    def tools(self) -> tuple[Tool, ...]:
+        """Return the libraries of the workers, with their versions. Raises SandboxUnavailableError."""
+        with self._lock:
+            return self._ready_zygote().tools
+
+    def attempt_forbidden(self) -> str:
+        """Let a locked worker open a socket, and return how that ended: ``killed``, as it must, or something else.
+
+        Raises SandboxUnavailableError where the required layers cannot be had.
+        """
+        with self._lock:
+            zygote = self._ready_zygote()
+            try:
+                with open(os.devnull, "rb") as nothing:
+                    job = Job(task="forbidden", require=self._require, limits=replace(self._limits, wall_s=_GRACE_S))
+                    ended = zygote.run(job, nothing.fileno()).ended
+            except _ZygoteDiedError as err:
+                self._discard_zygote()
+                raise SandboxUnavailableError(f"the sandbox process ended: {err}") from err
+        return "killed" if ended.signal == signal.SIGSYS else f"not killed: {ended}"
+
     def analyse(self, descriptor: int, *, size_bytes: int) -> Report | Failure:
         """Return what a fresh worker found in the file open as ``descriptor``.
 

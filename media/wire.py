@@ -30,9 +30,13 @@ class WireError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One call. ``probe`` locks the worker and answers with its strength, without looking at the file."""
+    """One call. ``probe`` and ``forbidden`` do not look at the file.
 
-    task: Literal["probe", "analyse"]
+    ``probe`` locks the worker and answers with its strength; ``forbidden`` then does what no worker may: a worker that
+    lives to answer was not locked.
+    """
+
+    task: Literal["probe", "analyse", "forbidden"]
     require: Requirement
     limits: Limits
 

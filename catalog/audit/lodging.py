@@ -42,9 +42,9 @@ class Lodging(Collector):
     def answer(self) -> tuple[str, Sequence[str]]:
         if self._reached is None:
             says = [
-                "No lodged checkpoint is kept here: as far as this store knows, nobody outside could tell a rewritten "
-                + f"log of {number(self.ground.size, 'entry', 'entries')} from this one."
+                "No lodged checkpoint is kept here: as far as this store knows, nobody outside could tell a rewritten"
             ]
+            says[0] += f" log of {number(self.ground.size, 'entry', 'entries')} from this one."
             if self._recorded:
                 says.append(f"{number(self._recorded, 'entry records', 'entries record')} a lodging.")
             return NOTE, says

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import traceback
 from dataclasses import replace
 from typing import NoReturn
@@ -47,7 +48,9 @@ class Crew:
             strength = self._lock.lock(require=job.require, limits=job.limits, parent=parent)
         except LayerMissingError as err:
             return Reply(unavailable=storable(str(err)))
-        if job.task == "probe":
+        if job.task == "forbidden":
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+        if job.task != "analyse":
             return Reply(strength=strength)
         outcome = self._signed(_analysed(job), strength)
         if isinstance(outcome, Report):

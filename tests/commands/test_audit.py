@@ -47,11 +47,6 @@ def run(layout: StoreLayout, *arguments: str) -> Result:
     return result
 
 
-def code_of(result: Result) -> object:
-    """Return the exit code: without standalone mode, click hands the code of `ctx.exit` back."""
-    return result.return_value if result.exit_code == 0 else result.exit_code
-
-
 def last(layout: StoreLayout) -> tuple[str, dict[str, Any], dict[str, Any]]:
     with LogReader(layout) as log:
         (opened,) = log.opened_at([log.recorded() - 1])
@@ -61,7 +56,7 @@ def last(layout: StoreLayout) -> tuple[str, dict[str, Any], dict[str, Any]]:
 def test_what_a_program_gets(store: FootageStore) -> None:
     result = run(store.layout, "--json", "--from", "2020-01-01")
     told = json.loads(result.stdout)
-    assert code_of(result) == 5
+    assert result.exit_code == 5
     assert told["schema"] == "strongroom/audit/1"
     assert (told["from"], told["to"], told["file"]) == ("2020-01-01T00:00:00.000000Z", None, None)
     assert told["waits"] == ["refused", "gaps"]
@@ -130,7 +125,7 @@ def test_whoever_works_with_the_footage_does_not_read_who_looked(tmp_path: Path,
 def test_the_page_runs_nothing_and_only_its_owner_can_read_it(store: FootageStore, tmp_path: Path) -> None:
     path = tmp_path / "audit.html"
     result = run(store.layout, "-o", str(path))
-    assert code_of(result) == 5
+    assert result.exit_code == 5
     assert f"the whole report is in {path}" in result.stdout
     page = path.read_text("utf-8")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -15,6 +15,7 @@ from hostile_worker import await_end, awaited_child, awaited_zygote, outcome_of,
 from other_process import run_python
 
 from base.errors import SurroundingsError, UsageError
+from media import sandbox as sandbox_module
 from media.limits import Limits
 from media.report import Failure, Report
 from media.sandbox import Sandbox, SandboxUnavailableError
@@ -183,3 +184,28 @@ def test_the_zygote_ends_when_its_parent_is_killed() -> None:
     code += "print(one._zygote.pid, flush=True)\nos.execv('/bin/sh', ['sh', '-c', 'exit 0'])"
     zygote = int(run_python(code))
     await_end(zygote)
+
+
+def test_a_forbidden_call_ends_a_locked_worker_and_not_the_next_one() -> None:
+    with Sandbox() as sandbox:
+        assert sandbox.attempt_forbidden() == "killed"
+        assert sandbox.strength().seccomp
+        assert {tool.name for tool in sandbox.tools()} >= {"opencv", "libavcodec"}
+        assert sandbox.attempt_forbidden() == "killed"
+
+
+def test_a_lock_that_allows_everything_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seeded hole: workers whose lock does nothing."""
+    program = """
+import sys
+from media.child import lockdown, zygote
+from media.report import Strength
+lockdown.Lock.lock = lambda *_, **__: Strength(**{values!r})
+sys.exit(zygote.main())
+"""
+    with Sandbox() as real:
+        strength = real.strength()
+    values = {name: getattr(strength, name) for name in strength.__dataclass_fields__}
+    monkeypatch.setattr(sandbox_module, "_PROGRAM", (sys.executable, "-I", "-B", "-c", program.format(values=values)))
+    with Sandbox() as sandbox:
+        assert sandbox.attempt_forbidden().startswith("not killed")

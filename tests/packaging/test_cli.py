@@ -20,7 +20,7 @@ import cli
 CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCE = (CHECKOUT / "cli.py").read_text("utf-8")
 COMMANDS = {
-    *("init", "demo", "watch", "status", "find", "show", "sheet", "verify", "audit", "analyse", "doctor"),
+    *("init", "demo", "watch", "status", "find", "show", "sheet", "verify", "audit", "analyse", "doctor", "selftest"),
     *(
         "drop status",
         "drop receipt",

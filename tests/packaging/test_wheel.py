@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from base.version import VERSION
+from ingest.installed_files import compare_installed
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-ROOMS = ("base", "hashing", "vault", "ledger", "media", "catalog", "ingest", "exports", "commands", "sample_media")
+ROOMS = ("base", "hashing", "vault", "ledger", "media", "catalog", "ingest", "exports", "commands", "verifier",
+         "sample_media")  # fmt: skip
 METADATA = f"strongroom-{VERSION}.dist-info"
 
 
@@ -61,6 +63,8 @@ def test_nothing_lies_beside_the_rooms(names: set[str]) -> None:
         "catalog/migrations/m0001_tables.py",
         "media/child/zygote.py",
         "sample_media/SOURCES.md",
+        "verifier/VERIFY.sh",
+        "verifier/verify_evidence.py",
     ],
 )
 def test_what_is_read_at_run_time_is_in_the_wheel(name: str, names: set[str]) -> None:
@@ -92,3 +96,13 @@ def test_every_library_that_it_asks_for_is_locked(wheel: zipfile.ZipFile) -> Non
 
 def name_of(requirement: str) -> str:
     return requirement.replace("<", "=").replace(">", "=").replace(" ", "=").split("=")[0].lower()
+
+
+def test_the_wheel_fits_the_list_that_comes_with_it(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """What `strongroom selftest` compares on a machine; and one changed byte is found."""
+    wheel.extractall(tmp_path)
+    found = compare_installed(tmp_path)
+    assert found.is_good
+    assert found.matched == len(wheel.namelist()) - 1  # all but the list itself
+    (tmp_path / "cli.py").write_bytes((tmp_path / "cli.py").read_bytes() + b"\n")
+    assert compare_installed(tmp_path).changed == ("cli.py",)

@@ -194,7 +194,7 @@ class LocalStore:
         finally:
             os.close(descriptor)
         if found != digest:
-            raise ObjectChangedError(digest, found=f"changed: its bytes have the digest {found}")
+            raise ObjectChangedError(digest, found=f"changed: its bytes have the digest {found}", actual=found)
         return size
 
     def digests(self) -> Iterator[Digest]:
@@ -216,6 +216,20 @@ class LocalStore:
                     meaning="Somebody put it there; no record says what it is.",
                     exit_code=20,
                 )
+
+    def digest_of_stray(self, stray: Finding) -> Digest | None:
+        """Return the digest of what one of `strays` holds; None where that is no file that can be read."""
+        path = self._root.parent / stray.object
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            return None
+        try:
+            return hash_descriptor(descriptor)[0] if stat_bits.S_ISREG(os.fstat(descriptor).st_mode) else None
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
 
     def _files(self) -> Iterator[Path]:
         for directory, subdirectories, names in os.walk(self._root):

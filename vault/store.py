@@ -30,8 +30,10 @@ class ReadBackMismatchError(IntegrityError):
 class ObjectChangedError(IntegrityError):
     """A sealed object is missing, or its bytes are not those that its name says."""
 
-    def __init__(self, digest: Digest, *, found: str) -> None:
+    def __init__(self, digest: Digest, *, found: str, actual: Digest | None = None) -> None:
         self.digest = digest
+        self.found = found
+        self.actual = actual  # of what the bytes are, where they could be read
         super().__init__(f"the sealed object {digest} is {found}.", refs=[str(digest)])
 
 
@@ -76,3 +78,6 @@ class ObjectStore(Protocol):
 
     def strays(self) -> Iterator[Finding]:
         """Yield a finding for everything in the store that is not an object."""
+
+    def digest_of_stray(self, stray: Finding) -> Digest | None:
+        """Return the digest of what one of `strays` holds; None where that can't be read."""

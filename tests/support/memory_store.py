@@ -71,7 +71,7 @@ class MemoryStore:
     def verify(self, digest: Digest) -> int:
         content = self._content(digest)
         if Digest.of(content) != digest:
-            raise ObjectChangedError(digest, found="changed")
+            raise ObjectChangedError(digest, found="changed", actual=Digest.of(content))
         return len(content)
 
     def digests(self) -> Iterator[Digest]:
@@ -88,6 +88,9 @@ class MemoryStore:
                     meaning="Somebody put it there.",
                     exit_code=20,
                 )
+
+    def digest_of_stray(self, stray: Finding) -> Digest | None:
+        return Digest.of(self.objects[stray.object])
 
     def _content(self, digest: Digest) -> bytes:
         try:

@@ -80,7 +80,7 @@ def found_store(
     ``passphrase`` protects the private keys. Raises: RefusedError when the directory is not empty, SurroundingsError on
     a network or FUSE file system, UsageError for an origin or root keys that can't be used.
     """
-    _check_origin(origin)
+    check_origin(origin)
     roots = roots or RootKeys(keys=(), threshold=0)
     roots.check()
     with fsio.declared_errors("making the store"):
@@ -135,7 +135,8 @@ def _first_entries(
     return seal(recorder)
 
 
-def _check_origin(origin: str) -> None:
+def check_origin(origin: str) -> None:
+    """Raise UsageError unless ``origin`` can be the name of a log."""
     allowed = origin.isascii() and origin.isprintable() and not set(origin) & set(' +"\\')
     if not origin or not allowed or len(origin) > 200:
         raise UsageError(

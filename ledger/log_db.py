@@ -41,6 +41,12 @@ class LogDiskError(SurroundingsError):
     )
 
 
+class SuccessionUnderWayError(BusyError):
+    """The log is being closed, and its successor opened; or that was cut off."""
+
+    next_step = "If no `strongroom key rotate` runs, start `strongroom watch --once`: it brings the change to its end."
+
+
 SCHEMA_VERSION = 1
 # What may be looked up by type and member: masters are found by their entry, and would be most of the index. A query
 # has to say it in these very words, or it reads every opening.
@@ -186,6 +192,8 @@ def check_private(layout: StoreLayout) -> None:
 
 
 def _connect(layout: StoreLayout, *, mode: str) -> sqlite3.Connection:
+    if layout.is_open and layout.succession.exists():
+        raise SuccessionUnderWayError("the log of this store is just being closed, and its successor opened.")
     if mode != "rwc":
         for path in (layout.log_db, layout.openings_db):
             _check_presence(path)

@@ -157,6 +157,14 @@ class Recorder:
         self.arrival_keys.update(batch.arrivals.keys)
         return recorded
 
+    def carry(self, names: Iterable[str]) -> None:
+        """State of each of these things where its history began, if it did in an earlier log and is not stated yet."""
+        with log_db.transaction(self.connection):
+            batch = _Batch(self, format_time(now()))
+            batch.carry(names)
+            batch.write()
+        self.own_digests.update((built.seq, built.digest) for built in batch.built)
+
     def follow_keys(self) -> None:
         """Take note of keys that another process enrolled or revoked, and go on with a key that is valid now.
 
@@ -236,7 +244,7 @@ class _Batch:
                 found = self._find(event) if self.arrivals.is_recorded(proposal) else None
                 if found is None:
                     self.arrivals.added(row)
-                    self._carry_drop(proposal.drop)
+                    self.carry([proposal.drop])
                     self._rows.append((self._seq + 1, row))
                 return found or self._build(event, is_fresh=True)
             case Refusal():
@@ -260,20 +268,14 @@ class _Batch:
         return found or self._build(event)
 
     def _carry(self, *events: Event) -> None:
+        self.carry(name for event in events for name in (*event.subjects, *filter(None, [event.drop])))
+
+    def carry(self, names: Iterable[str]) -> None:
         """State of each thing that an earlier log knows, and this one does not yet, where its history began."""
-        if self._earlier:
-            for event in events:
-                for name in (*event.subjects, *filter(None, [event.drop])):
-                    self._carry_one(name)
-
-    def _carry_drop(self, drop: str) -> None:
-        if self._earlier:
-            self._carry_one(drop)
-
-    def _carry_one(self, name: str) -> None:
-        carried = self._earlier.carried(name) if self._head_of(name) is None else None
-        if carried is not None:
-            self._build(carried)
+        for name in names if self._earlier else ():
+            carried = self._earlier.carried(name) if self._head_of(name) is None else None
+            if carried is not None:
+                self._build(carried)
 
     def _find(self, event: Event) -> Recorded | None:
         """Return the entry that states ``event`` already, checked; raise LedgerError for a misfit."""

@@ -39,6 +39,7 @@ from ledger.memories import hold_against, refuse_contradicted, remember
 from ledger.published import RolledBackError, check_published, log_key
 from ledger.record import Recorder, read_fact
 from ledger.seal import seal_lock, seal_locked
+from ledger.succession import complete
 from ledger.tile_files import put_files, read_tile
 
 _LOCK_WAIT_S = 30.0
@@ -47,6 +48,7 @@ _LOCK_WAIT_S = 30.0
 def start(layout: StoreLayout, *, accept_move: bool = False, memories: Sequence[Path] = ()) -> Recorder:
     """Open a store for the recorder after everything that must be checked first, and finish what a crash left undone.
 
+    A change of logs that was cut off is brought to its end first: whoever calls this holds the place of the recorder.
     ``memories`` are the places outside that are set to remember this log. When none of them can be read, that is the
     next entry.
 
@@ -56,6 +58,7 @@ def start(layout: StoreLayout, *, accept_move: bool = False, memories: Sequence[
     """
     check_complete(layout)
     refuse_other_owner(layout.root)
+    complete(layout)
     for path in (layout.log_db, layout.openings_db):
         log_db.drop_cached_pages(path)
     recorder = Recorder.open(layout)

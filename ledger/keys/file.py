@@ -115,13 +115,18 @@ def create_recorder_key(layout: StoreLayout) -> FileSigner:
     return signer
 
 
-def load_key(path: Path) -> FileSigner:
-    """Return the key kept under ``path``, or handed in as a credential of that name.
+def is_protected(path: Path) -> bool:
+    """Return whether the key kept under ``path``, or handed in under its name, is protected by a passphrase."""
+    return b"ENCRYPTED" in (_find_key(path) or b"")
+
+
+def load_key(path: Path, *, handed_in: bool = True) -> FileSigner:
+    """Return the key kept under ``path``, or unless told otherwise the one handed in as a credential of that name.
 
     Raises: NotFoundError when it is missing, KeyFileError when others can read it, when it is not an Ed25519 key, or
     when its passphrase is missing or wrong.
     """
-    data = _find_key(path)
+    data = _find_key(path, handed_in=handed_in)
     if data is None:
         raise NotFoundError(
             f"the key {path.name} is missing: nothing can be recorded. What is sealed stays valid.",
@@ -130,9 +135,9 @@ def load_key(path: Path) -> FileSigner:
     return FileSigner(_our_key(data) or _any_key(data, path.name))
 
 
-def _find_key(path: Path) -> bytes | None:
+def _find_key(path: Path, *, handed_in: bool = True) -> bytes | None:
     """Return the key file, from the credentials or from ``path``; None where there is neither."""
-    credential = _credential(path.name)
+    credential = _credential(path.name) if handed_in else None
     if credential is not None:
         return credential
     try:

@@ -52,10 +52,11 @@ class Chain:
             self._open(entry)
         self._check_place(entry)
         self._check_subjects(entry)
-        self.keys.check_signature(entry)
+        is_vouched_for = self.keys.check_signature(entry)
         self._check_commitments(entry)
         self._check_correction(entry)
-        self.keys.follow(entry, {})
+        if is_vouched_for:
+            self.keys.follow(entry, {})
 
     def _bad(self, code: str, detail: str) -> None:
         self._findings.bad(code, entry_name(self._position), detail)

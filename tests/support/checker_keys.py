@@ -58,7 +58,8 @@ def check_people(entries: Mapping[int, Entry], opened: Mapping[int, Mapping[str,
         place = entry_name(seq)
         if seq == 0:
             keys.open(entry)
-        keys.follow(entry, opened.get(seq, {}))
+        if keys.check_signature(entry):
+            keys.follow(entry, opened.get(seq, {}))
         keys.check_people(entry, opened.get(seq, {}))
 
 
@@ -75,6 +76,7 @@ class Keys:
     def open(self, entry: Entry) -> None:
         """Take the keys of entry 0."""
         self._log = entry.log
+        self._log_key = _keyid_of_vkey(entry.facts.get("log_vkey"))
         threshold = entry.facts.get("root_threshold")
         self._threshold = threshold if isinstance(threshold, int) else 0
         for member, purpose in (("recorder_keys", "recorder"), ("root_keys", "root")):
@@ -87,14 +89,19 @@ class Keys:
         if not 0 <= self._threshold <= roots:
             self._bad("entry.opened", f"root threshold {threshold!r} of {roots} root keys")
 
-    def check_signature(self, entry: Entry) -> None:
+    def check_signature(self, entry: Entry) -> bool:
+        """Return whether a key that is valid here vouches for the entry, as far as can be known."""
         key = self._keys.get(entry.keyid)
         if key is None or key.purpose != "recorder" or not key.speaks_at(entry.seq):
             self._bad("entry.key", f"{entry.keyid} is no recorder key that is valid here")
-        elif key.algorithm not in KNOWN:
+            return False
+        if key.algorithm not in KNOWN:
             self._note("entry.unchecked", f"signed with {key.algorithm}, which nobody knows here")
-        elif not fits(key.algorithm, key.spki, entry.signature, entry.signed):
+            return True
+        if not fits(key.algorithm, key.spki, entry.signature, entry.signed):
             self._bad("entry.signature", f"no signature of {entry.keyid} over these bytes")
+            return False
+        return True
 
     def follow(self, entry: Entry, values: Mapping[str, Json]) -> None:
         """Take note of a change of keys. ``values`` are the opened commitments of the entry, where there are any."""
@@ -116,7 +123,7 @@ class Keys:
             if values.get("keyid") is None:
                 return  # withheld
             said.update({name: values.get(name) for name in ("keyid", "spki", "proof")})
-        if str(said.get("keyid")) in self._keys:
+        if str(said.get("keyid")) in {*self._keys, self._log_key}:
             self._bad("entry.key", f"{said['keyid']} is enrolled already")
             return
         message = f"strongroom-key/1\n{entry.log}\n{said.get('keyid')}\n{purpose}\n".encode()
@@ -228,6 +235,15 @@ class Keys:
             self._bad("entry.endorsements", "they do not ascend by keyid")
             return None
         return persons
+
+
+def _keyid_of_vkey(vkey: Json) -> str | None:
+    """Return the keyid that the key in a C2SP verifier key has as a SubjectPublicKeyInfo."""
+    try:
+        blob = decode_base64(str(vkey).split("+", 2)[2])  # base64 itself may hold plus signs
+    except (MalformedError, IndexError):
+        return None
+    return hashlib.sha256(bytes.fromhex("302a300506032b6570032100") + blob[1:]).hexdigest()
 
 
 def _read_endorsement(text: Json) -> tuple[str, bytes, bytes, dict[str, Json], dict[str, str]]:

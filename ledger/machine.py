@@ -6,14 +6,17 @@ could not change or enter afterwards.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import stat
 from pathlib import Path
 
 from base.errors import RefusedError
 from hashing.digest import Digest
 
 _MACHINE_ID = Path("/etc/machine-id")
+_BY_UUID = Path("/dev/disk/by-uuid")  # links that udev makes, from the identifier of a file system to its device
 
 
 class MovedError(RefusedError):
@@ -38,16 +41,64 @@ class OtherOwnerError(RefusedError):
 
 
 def machine_binding(root: Path) -> str:
-    """Return a digest of machine id, file system id and absolute path of a store."""
-    machine = _MACHINE_ID.read_bytes() if _MACHINE_ID.exists() else b""
-    disk = str(os.statvfs(root).f_fsid).encode()
-    return str(Digest.of(b"\0".join((machine.strip(), disk, os.fsencode(root.resolve())))))
+    """Return what a store is bound to now: a digest of machine id, file system and absolute path."""
+    return _bindings(root)[0]
+
+
+def is_bound(root: Path, founded: str) -> bool:
+    """Return whether the store in ``root`` is where ``founded`` says, the binding that its log keeps."""
+    return founded in _bindings(root)
 
 
 def refuse_moved(root: Path, founded: str) -> None:
-    """Raise MovedError when the store in ``root`` is elsewhere than ``founded``, the binding that its log keeps."""
-    if machine_binding(root) != founded:
+    """Raise MovedError unless the store in ``root`` is bound to where it is."""
+    if not is_bound(root, founded):
         raise MovedError("this store was founded on another machine, disk or path than it is on now.")
+
+
+def _bindings(root: Path) -> list[str]:
+    """Return the digests that name the place of ``root``, the one to keep first."""
+    machine = _MACHINE_ID.read_bytes() if _MACHINE_ID.exists() else b""
+    path = os.fsencode(root.resolve())
+    return [str(Digest.of(b"\0".join((machine.strip(), disk, path)))) for disk in _file_system_names(root)]
+
+
+def _file_system_names(root: Path) -> list[bytes]:
+    """Return the names of a file system, the one that lasts first.
+
+    What statvfs says comes from its UUID on ext4, btrfs and ZFS. On XFS and others it is the number of the device,
+    which another disk can get when the machine starts; there its UUID is the better name, if udev knows it.
+    KNOWN GAP: such a store that starts before udev has made its links looks moved (4), and does nothing until it has.
+    """
+    identifier, device = _numbers_of(root)
+    names = [str(identifier).encode()]
+    uuid = _uuid_of(device) if identifier == _encoded(device) else None
+    return names if uuid is None else [b"uuid:" + uuid, *names]
+
+
+def _numbers_of(root: Path) -> tuple[int, int]:
+    """Return the identifier of the file system, as statvfs says it, and the number of its device."""
+    return os.statvfs(root).f_fsid, os.stat(root).st_dev
+
+
+def _encoded(device: int) -> int:
+    """Return the number of a device as the kernel writes it into f_fsid (new_encode_dev, include/linux/kdev_t.h)."""
+    major, minor = os.major(device), os.minor(device)
+    return (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
+
+
+def _uuid_of(device: int) -> bytes | None:
+    """Return the identifier of the file system on a block device, or None where nobody says it."""
+    try:
+        links = sorted(_BY_UUID.iterdir())
+    except OSError:
+        return None
+    for link in links:
+        with contextlib.suppress(OSError):  # a disk that was taken out
+            found = link.stat()
+            if stat.S_ISBLK(found.st_mode) and found.st_rdev == device:
+                return os.fsencode(link.name)
+    return None
 
 
 def is_owner(root: Path) -> bool:

@@ -34,7 +34,7 @@ from ledger import log_db
 from ledger.events.anchor import start_unanchored
 from ledger.events.log import config_changed
 from ledger.layout import StoreLayout
-from ledger.machine import machine_binding, refuse_moved, refuse_other_owner
+from ledger.machine import is_bound, machine_binding, refuse_moved, refuse_other_owner
 from ledger.memories import hold_against, refuse_contradicted, remember
 from ledger.published import RolledBackError, check_published, log_key
 from ledger.record import Recorder, read_fact
@@ -217,7 +217,7 @@ def _check_binding(recorder: Recorder, *, accept_move: bool) -> None:
         refuse_moved(recorder.layout.root, read_fact(recorder.connection, "machine"))
         return
     before, now = read_fact(recorder.connection, "machine"), machine_binding(recorder.layout.root)
-    if before == now:
+    if is_bound(recorder.layout.root, before):
         return
     recorder.record([config_changed(recorder.origin, setting="store.location", before=before, after=now)])
     with log_db.transaction(recorder.connection):

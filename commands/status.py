@@ -22,7 +22,7 @@ def status(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
     Exit status:
       0  nothing waits for a person
       5  a drop is a problem, or not all in evidence yet, or a change waits for endorsements
-      8  a share is unreachable, or the store waits for its disk or its `intake.db`
+      8  a share is unreachable or hangs at a file, or the store waits for its disk or its `intake.db`
 
     \b
     Example:

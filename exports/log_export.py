@@ -22,7 +22,7 @@ from exports.page import page_template, period_text
 from hashing.checkpoint import open_checkpoint
 from hashing.digest import Digest
 from hashing.note import parse_vkey
-from hashing.receipt import Receipt, policy_text
+from hashing.receipt import policy_text
 from ledger import log_db
 from ledger.completeness import SubjectChain, subject_chain
 from ledger.entry import Entry
@@ -38,7 +38,7 @@ MOST_ENTRIES = 10_000  # each has a folder of its own; whoever needs more copies
 SCHEMA = "strongroom/log-export/1"
 TEMPLATE = "log_export.html.jinja"
 SUMS, HISTORY, PAGE, HOW_TO_CHECK = "SHA256SUMS", "history.jsonl", "history.html", "HOW-TO-CHECK.txt"
-ENTRIES, OWN, KEYS = "entries", "export", "keys"
+ENTRIES, OWN = "entries", "export"
 _FILE_MODE = 0o644  # made to be given away; the folder is as private as the umask says
 _EXPLANATION = Path(__file__).with_name("how_to_check_export.txt")
 
@@ -190,23 +190,21 @@ def write_log_export(export: LogExport, layout: StoreLayout, target: Path, *, re
     files = {**export.files, SUMS: export.sums, "policy": policy_text(export.log_key).encode("ascii")}
     with LogReader(layout) as log:
         first, own = log.entry(0), [log.entry(seq) for seq in recorded_at]
-    others = [(OWN, entry) for entry in own] + [(KEYS, entry) for entry in export.key_entries]
-    seqs = {0, *(each.told.entry.seq for each in export.entries), *(entry.seq for _, entry in others)}
+    keys = [first, *export.key_entries]
+    seqs = {each.told.entry.seq for each in export.entries} | {entry.seq for entry in (*own, *keys)}
     proofs = prove_all(layout, sorted(seqs))
     by_seq = {proof.index: proof for proof in proofs}
     size = open_checkpoint(by_seq[0].checkpoint, parse_vkey(export.log_key)).size
-    files |= {"entry-0.json": first.raw, "entry-0.tlog-proof": by_seq[0].encode()}
+    for entry in keys:
+        files |= {f"entry-{entry.seq}.json": entry.raw, f"entry-{entry.seq}.tlog-proof": by_seq[entry.seq].encode()}
     for each in export.entries:
         files[f"{each.folder}/receipt.tlog-proof"] = by_seq[each.told.entry.seq].encode()
-    for kind, entry in others:
-        files |= _with_proof(entry_folder(kind, entry.seq), entry, by_seq[entry.seq])
+    for entry in own:
+        folder = entry_folder(OWN, entry.seq)
+        files |= {f"{folder}/entry.json": entry.raw, f"{folder}/receipt.tlog-proof": by_seq[entry.seq].encode()}
     _write(files, target)
     _write({HOW_TO_CHECK: _how_to_check(export, recorded_at, size).encode("ascii")}, target)
     return size
-
-
-def _with_proof(folder: str, entry: Entry, proof: Receipt) -> dict[str, bytes]:
-    return {f"{folder}/entry.json": entry.raw, f"{folder}/receipt.tlog-proof": proof.encode()}
 
 
 def _write(files: Mapping[str, bytes], target: Path) -> None:

@@ -96,7 +96,8 @@ How to read a file:
   is one commitment to `null`. *Raw bytes* are `{{"base64": "..."}}`. Times are `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
 * `class`: who may see an opening. `internal`: auditors too, kept as long as the log. `sensitive`: place, device,
   technique. `personal`: about a person. `text`: free text.
-* `category`: the kind of processing that the event documents (Directive (EU) 2016/680, article 25).
+* `category`: the kind of processing that the event documents (Directive (EU) 2016/680, article 25). `dp_disclosure` is
+  what the directive calls disclosure: something was made ready to leave the house.
 * `endorsements`: who may or must sign beforehand; `null` means nobody.
 * `correctable`: whether a later entry of the same type may correct this one.
 * `splits`: whether an event with more than 100 subjects or 256 listed commitments is written as several consecutive

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from checker_ed25519 import verifies
@@ -33,8 +33,7 @@ class Checked:
 def check_export(folder: Path) -> dict[int, Checked]:
     """Return every exported entry, checked. Raises AssertionError, or MalformedError, for the first thing wrong."""
     key = VerifierKey.parse((folder / "policy").read_text().splitlines()[0].removeprefix("log "))
-    first = _proved(folder / "entry-0.json", folder / "entry-0.tlog-proof", key)
-    keys = _recorder_keys(first)
+    keys = _recorder_keys(folder, key)
     own = [_checked(each, key, keys) for each in sorted((folder / "export").iterdir())]
     digest = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
     assert {each.entry.type for each in own} == {"log.exported"}
@@ -50,22 +49,53 @@ def _check_sums(folder: Path) -> None:
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
 
 
-def _recorder_keys(first: Entry) -> dict[str, bytes]:
-    keys = {}
+@dataclass(frozen=True)
+class _Key:
+    """A key that signs entries, from behind the entry that names it up to the one that revokes it."""
+
+    raw: bytes
+    since: int
+    until: int | None = None
+
+    def is_valid_at(self, seq: int) -> bool:
+        return (self.since == 0 or self.since < seq) and (self.until is None or seq <= self.until)
+
+
+def _recorder_keys(folder: Path, log: VerifierKey) -> dict[str, _Key]:
+    """Return the keys that entry 0 names, and what later entries in the folder made of them."""
+    numbers = sorted(int(path.stem.removeprefix("entry-")) for path in folder.glob("entry-*.json"))
+    entries = [_proved(folder / f"entry-{n}.json", folder / f"entry-{n}.tlog-proof", log) for n in numbers]
+    first, *changes = entries
     rows = first.facts["recorder_keys"]
     assert first.seq == 0 and first.type == "log.opened" and isinstance(rows, list)
-    for row in rows:
-        assert isinstance(row, dict)
-        spki = decode_base64(row["spki"])
-        assert hashlib.sha256(spki).hexdigest() == row["keyid"]
-        keys[str(row["keyid"])] = spki[_SPKI_PREFIX:]
+    keys = {str(row["keyid"]): _key(row, 0) for row in rows if isinstance(row, dict)}
+    _check_signature(first, keys)
+    for entry in changes:
+        _check_signature(entry, keys)
+        keyid = str(entry.facts["keyid"])
+        if entry.type == "key.enrolled" and entry.facts["purpose"] == "recorder":
+            keys[keyid] = _key(entry.facts, entry.seq)
+        elif entry.type == "key.revoked" and keyid in keys:
+            keys[keyid] = replace(keys[keyid], until=entry.seq)
     return keys
 
 
-def _checked(folder: Path, key: VerifierKey, keys: dict[str, bytes]) -> Checked:
+def _key(facts: Mapping[str, Json], since: int) -> _Key:
+    spki = decode_base64(facts["spki"])
+    assert hashlib.sha256(spki).hexdigest() == facts["keyid"]
+    return _Key(spki[_SPKI_PREFIX:], since)
+
+
+def _check_signature(entry: Entry, keys: Mapping[str, _Key]) -> None:
+    key = keys[entry.keyid]
+    assert key.is_valid_at(entry.seq), f"entry {entry.seq} is signed by a key that is not valid there"
+    assert verifies(key.raw, entry.signature, entry.signed), f"entry {entry.seq} is not rightly signed"
+
+
+def _checked(folder: Path, key: VerifierKey, keys: Mapping[str, _Key]) -> Checked:
     entry = _proved(folder / "entry.json", folder / "receipt.tlog-proof", key)
     assert folder.name == f"{entry.seq:08d}"
-    assert verifies(keys[entry.keyid], entry.signature, entry.signed), f"entry {entry.seq} is not rightly signed"
+    _check_signature(entry, keys)
     file = folder / "openings.txt"
     return _opened(entry, file.read_text("ascii").splitlines() if file.exists() else [])
 

@@ -59,11 +59,13 @@ class Drop:
     todo: list[Found] = field(default_factory=list)  # not dealt with as it is now, by raw path, what hangs last
     passing: list[Found] = field(default_factory=list)  # refused for reasons that may pass
     _unlisted: set[bytes] = field(default_factory=set)  # refused, and not found by the last look either
+    _vanished: set[bytes] = field(default_factory=set)  # not dealt with, and the last look did not find it any more
 
     def observe(self, found: Sequence[Found], now_s: float) -> None:
         """Take in what a complete scan found of this drop."""
         entries = {entry.path_in_drop: entry for entry in found if not _is_plain_directory(entry)}
         self.observation.observe(entries.values(), now_s)
+        self._vanished = self.present.keys() - entries.keys() - self.dealt.keys()
         self.present = entries
         self.depositor_uid = next((entry.uid for entry in found if not entry.path_in_drop), None)
         self._resolve(entry.path_in_drop for entry in found if _is_plain_directory(entry))
@@ -89,11 +91,13 @@ class Drop:
     @property
     def wants_second_look(self) -> bool:
         """Whether something was missed by the last look, and a second one has to say whether it is gone."""
-        return self.missed or bool(self._unlisted)
+        return self.missed or bool(self._unlisted or self._vanished)
 
     def settled(self, settle_s: float) -> Settled | Waiting:
         """Say whether the drop is finished arriving, and by which rule, as of the last look."""
-        return Waiting(until_s=0.0) if self.stale else self.observation.verdict(settle_s=settle_s)
+        if self.stale or self._vanished:
+            return Waiting(until_s=0.0)
+        return self.observation.verdict(settle_s=settle_s)
 
     def to_take(self, now_s: float) -> list[Found]:
         """Return what is still to be dealt with; where nothing is, what was refused and may be tried again now."""

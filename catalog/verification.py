@@ -1,156 +1,198 @@
 """Everything checked: the log, every sealed and derived object as the disk gives it now, and the catalogue.
 
 This room is the only one that sees log, vault and catalogue together. Nothing is changed, and nothing stops at the
-first problem; what could not be checked is listed beside what is wrong.
+first problem unless that is asked for; what could not be checked is listed beside what is wrong.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
-from base.errors import (
-    BusyError,
-    EvidenceError,
-    Finding,
-    NewerDataError,
-    SurroundingsError,
-    UncheckedError,
-    worst_exit_code,
-)
+from base.errors import BusyError, EvidenceError, NewerDataError, SurroundingsError
+from catalog.resumption import Resumption
+from catalog.verification_result import Verification
 from hashing.digest import Digest, DigestFormatError
+from hashing.sample import Sample
 from hashing.strict_json import StrictJsonError, parse_strict
 from ledger.check import check_log
+from ledger.check_scope import check_scope, entry_reader
 from ledger.kept import KeptNote
+from ledger.last_good import objects_with_last_good
 from ledger.layout import StoreLayout
-from ledger.verdict import LogVerdict
-from vault.check import ContentCounts, check_objects
+from vault.check import ContentCounts, check_objects, check_only
 from vault.local import LocalStore
+from vault.reading import reading
 from vault.store import ObjectChangedError
 
+__all__ = ["Asked", "Verification", "verify_store"]
+
 MAX_RESULT_BYTES = 64 << 20
-_VERDICTS = {0: "ok", 6: "unchecked", 20: "content", 21: "log", 22: "content"}
-_HEADLINES = {
-    0: "OK  everything was read again, and is what was recorded",
-    6: "UNCHECKED  what was checked is good; not everything could be checked",
-    20: "BAD  sealed content is damaged or missing",
-    21: "BAD  the log is damaged, rolled back or forked: stop, and call the custodian",
-    22: "BAD  the catalogue differs from the log: run `strongroom catalog rebuild`",
-}
+ENTRIES, BYTES = "entries", "bytes"
+Progress: TypeAlias = Callable[[str, int, int], None]  # what is counted, how much is done, and of how much
 
 
-@dataclass(slots=True)
-class Verification:
-    """What was read, what is wrong with it, and what could not be checked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a verification was asked for; by default everything."""
 
-    log: LogVerdict
-    masters: ContentCounts = field(default_factory=ContentCounts)
-    derived: ContentCounts = field(default_factory=ContentCounts)
-    catalogue: list[Finding] = field(default_factory=list)
-    is_catalogue_compared: bool = False
-    not_checked: list[str] = field(default_factory=list)
-
-    @property
-    def findings(self) -> list[Finding]:
-        """Return all damage, the most serious first."""
-        found = [*self.log.findings, *self.masters.findings, *self.derived.findings, *self.catalogue]
-        return sorted(found, key=lambda finding: (21, 20, 22).index(finding.exit_code))
-
-    @property
-    def exit_code(self) -> int:
-        codes = [finding.exit_code for finding in self.findings]
-        return worst_exit_code([*codes, UncheckedError.exit_code if self.not_checked else 0])
-
-    @property
-    def headline(self) -> str:
-        return _HEADLINES[self.exit_code]
-
-    def as_json(self) -> dict[str, object]:
-        """Return the verdict as docs/reference/cli.md describes it."""
-        broken = {finding.code for finding in self.log.findings}
-        return {
-            "verdict": _VERDICTS[self.exit_code],
-            "log": {
-                "origin": self.log.origin,
-                "size": self.log.size,
-                "root": self.log.root.hex,
-                "entries_checked": self.log.entries_checked,
-                "chain": self._word(broken, {"chain-broken", "subject-chain-broken", "entry-misplaced", "event-twice"}),
-                "signatures": self._word(broken, {"entry-untrusted", "entry-malformed", "checkpoint-invalid"}),
-                "tiles": self._word(broken, {"tile-damaged", "root-mismatch", "entry-differs", "stray-file"}),
-                "witnesses": None,
-            },
-            "content": {
-                name: getattr(self.masters, name) + getattr(self.derived, name)
-                for name in ("matched", "changed", "missing", "moved", "not_recorded")
-            },
-            "catalogue": "differs" if self.catalogue else "ok" if self.is_catalogue_compared else "unchecked",
-            "findings": [
-                {
-                    "code": finding.code,
-                    "object": finding.object,
-                    "expected": finding.expected,
-                    "found": finding.found,
-                    "last_good": finding.last_good,
-                    "meaning": finding.meaning,
-                }
-                for finding in self.findings
-            ],
-            "not_checked": self.not_checked,
-        }
-
-    def summary(self) -> list[tuple[str, str]]:
-        """Return what was checked, for people."""
-        read = self.masters.bytes_read + self.derived.bytes_read
-        return [
-            ("log", f"{self.log.origin}, {self.log.size:,} sealed entries, root {self.log.root}"),
-            ("entries checked", f"{self.log.entries_checked:,} with {self.log.openings_checked:,} openings"),
-            ("masters", _counts(self.masters)),
-            ("derived", _counts(self.derived)),
-            ("read from disk", f"{read:,} bytes"),
-            ("catalogue", self._catalogue_word()),
-        ]
-
-    def _word(self, broken: set[str], codes: set[str]) -> str:
-        if broken & codes:
-            return "bad"
-        return "ok" if self.log.entries_checked else "unchecked"
-
-    def _catalogue_word(self) -> str:
-        if not self.is_catalogue_compared:
-            return "not compared"
-        return "differs from the log" if self.catalogue else "equal to a fresh projection of the log"
-
-
-def _counts(counts: ContentCounts) -> str:
-    text = f"{counts.matched:,} matched, {counts.changed:,} changed, {counts.missing:,} missing"
-    return text + (f", {counts.not_recorded:,} that no entry names" if counts.not_recorded else "")
+    against: Sequence[KeptNote] = ()  # checkpoints kept from earlier
+    scope: Sequence[str] = ()  # items and drops, by unique prefixes
+    sample: Sample | None = None
+    first_bad: bool = False
+    resume: Path | None = None
 
 
 def verify_store(
-    layout: StoreLayout,
-    *,
-    against: Sequence[KeptNote] = (),
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    layout: StoreLayout, asked: Asked | None = None, *, progress: Progress = lambda unit, done, total: None
 ) -> Verification:
-    """Read and check everything in a store. ``against`` are checkpoints kept from earlier."""
-    result = Verification(log=check_log(layout, against=against))
-    vault = LocalStore(layout.vault, layout.staging)
-    derived = LocalStore(layout.derived, layout.staging)
-    total = sum(size or 0 for size in result.log.masters.values())
-    result.masters = check_objects(
-        vault, result.log.masters, room="vault", progress=lambda done: progress(done, max(total, done))
+    """Read and check what is asked for in a store.
+
+    Raises NotFoundError for a scope that the log does not have, UsageError for a file to resume from that is another's.
+    """
+    asked = asked or Asked()
+    log = check_log(
+        layout,
+        against=asked.against,
+        progress=lambda done, total: progress(ENTRIES, done, total),
+        first_bad=asked.first_bad,
     )
-    result.derived = check_objects(derived, _named_by_results(derived, result.log.results), room="derived")
-    result.not_checked += result.log.not_checked
-    _compare_catalogue(layout, result)
-    if result.log.unknown_types:
+    result = Verification(log=log, sample=asked.sample, is_first_bad=asked.first_bad)
+    result.not_checked += log.not_checked
+    if not (asked.first_bad and log.findings):
+        if asked.scope:
+            _check_scope(layout, asked, result, progress)
+        else:
+            _check_everything(layout, asked, result, progress)
+    _say_what_was_left_out(result)
+    entry_at = entry_reader(layout, log.size)
+    for counts in (result.masters, result.derived):
+        counts.findings = list(objects_with_last_good(counts.findings, log, entry_at))
+    return result
+
+
+def _check_everything(layout: StoreLayout, asked: Asked, result: Verification, progress: Progress) -> None:
+    resumption = None
+    if asked.resume is not None:
+        resumption = Resumption.open(asked.resume, layout, result.log, asked.sample)
+    try:
+        content = _Content(layout, asked, result, progress, resumption)
+        result.masters = content.check_masters()
+        if not (asked.first_bad and result.findings):
+            result.derived = content.check_derived()
+    except BaseException:
+        if resumption is not None:
+            resumption.save()
+        raise
+    if resumption is not None:
+        result.parts = resumption.parts if resumption.earlier else []
+        resumption.done()
+    if not (asked.first_bad and result.findings):
+        _compare_catalogue(layout, result)
+
+
+class _Content:
+    """The objects of a store, all or a sample, gone on with where an earlier run has stopped."""
+
+    def __init__(
+        self,
+        layout: StoreLayout,
+        asked: Asked,
+        result: Verification,
+        progress: Progress,
+        resumption: Resumption | None,
+    ) -> None:
+        self._layout = layout
+        self._asked = asked
+        self._result = result
+        self._progress = progress
+        self._resumption = resumption
+        self._done = 0
+        self._total = sum(size or 0 for size in result.log.masters.values())
+
+    def check_masters(self) -> ContentCounts:
+        counts = self._check(self._layout.vault, "vault", self._result.log.masters, self._total)
+        self._done = counts.bytes_read
+        return counts
+
+    def check_derived(self) -> ContentCounts:
+        store = LocalStore(self._layout.derived, self._layout.staging)
+        return self._check(self._layout.derived, "derived", _named_by_results(store, self._result.log.results), 0)
+
+    def _check(self, root: Path, room: str, recorded: Mapping[Digest, int | None], size_bytes: int) -> ContentCounts:
+        if not root.exists() and self._result.log.is_copy:
+            if recorded:
+                self._result.not_checked.append(f"{room}/ is not here: {len(recorded):,} objects were not looked for.")
+            return ContentCounts()
+        sample = self._asked.sample
+        with reading(root, self._layout.staging, objects=len(recorded), size_bytes=size_bytes) as read:
+            return check_objects(
+                LocalStore(root, self._layout.staging),
+                recorded,
+                room=room,
+                read=read,
+                chosen=(lambda digest: True) if sample is None else sample.takes,
+                already=None if self._resumption is None else self._resumption.room(room),
+                progress=self._tell,
+                first_bad=self._asked.first_bad,
+            )
+
+    def _tell(self, read: int) -> None:
+        done = self._done + read
+        self._progress(BYTES, done, max(self._total, done))
+
+
+def _check_scope(layout: StoreLayout, asked: Asked, result: Verification, progress: Progress) -> None:
+    """Check the exhibits that were asked for, and their objects; nothing is said of others."""
+    scope = result.scope = check_scope(layout, asked.scope, result.log)
+    masters = {item.sha256: item.size_bytes for item in scope.items}
+    derived_store = LocalStore(layout.derived, layout.staging)
+    results = {digest for item in scope.items for digest in item.results}
+    total = sum(size or 0 for size in masters.values())
+    wanted: list[tuple[Path, str, Mapping[Digest, int | None]]] = [
+        (layout.vault, "vault", masters),
+        (layout.derived, "derived", _named_by_results(derived_store, results)),
+    ]
+    found = []
+    for root, room, recorded in wanted:
+        if recorded and not root.exists() and result.log.is_copy:
+            result.not_checked.append(f"{room}/ is not here: {len(recorded):,} objects were not looked for.")
+            recorded = {}
+        with reading(root, layout.staging, objects=len(recorded), size_bytes=total) as read:
+            found.append(
+                check_only(
+                    LocalStore(root, layout.staging),
+                    recorded,
+                    room=room,
+                    read=read,
+                    progress=lambda done: progress(BYTES, done, max(total, done)),
+                )
+            )
+    result.masters, result.derived = found
+    unknown = [exhibit.name for exhibit in (*scope.items, *scope.drops) if exhibit.verdict == "unknown-types"]
+    if unknown:
+        result.not_checked.append(
+            f"Whether the chains of {', '.join(unknown)} are complete: they have entries of unknown types."
+        )
+
+
+def _say_what_was_left_out(result: Verification) -> None:
+    if result.is_first_bad and result.findings:
+        result.not_checked.append("What comes after the first bad record: the check ended there, as was asked for.")
+    if result.sample is not None:
+        left_out = result.masters.not_read + result.derived.not_read
+        result.not_checked.append(
+            f"{left_out:,} objects outside the sample of {result.sample.percent}%: that they are there was seen, and "
+            "none of their bytes were read."
+        )
+    if result.log.unknown_types and result.scope is None:
         result.not_checked.append(
             f"{result.log.unknown_types} entries are of types that this version does not know: they are signed and in "
             "their place, and what they say was not checked."
         )
-    return result
 
 
 def _named_by_results(derived: LocalStore, results: Iterable[Digest]) -> dict[Digest, int | None]:
@@ -183,10 +225,13 @@ def _compare_catalogue(layout: StoreLayout, result: Verification) -> None:
     if result.log.findings or result.log.not_checked:
         result.not_checked.append("The catalogue: the log it is made from is damaged, or not all of it could be read.")
         return
+    if result.log.is_copy and not layout.catalogue.exists():
+        result.not_checked.append("The catalogue: it is not in this copy.")
+        return
     try:
         result.catalogue = check_catalogue(layout)
     except (SurroundingsError, BusyError, NewerDataError) as error:
-        # A store on read-only media, or a full disk: log and objects were read all the same, and that must be told.
+        # A full disk, a rebuild that runs: log and objects were read all the same, and that must be told.
         result.not_checked.append(f"The catalogue could not be compared with the log: {error}")
         return
     result.is_catalogue_compared = True

@@ -63,6 +63,12 @@ def find_store(path: Path) -> StoreLayout:
 
 def store_option(command: Callable[..., R]) -> Callable[..., R]:
     """Add ``--store DIR``; the command gets the store as ``layout``."""
+    return _store_option(command, _store, "The store to work on.")
+
+
+def _store_option(
+    command: Callable[..., R], callback: Callable[[click.Context, click.Parameter, Path], StoreLayout], text: str
+) -> Callable[..., R]:
     return click.option(
         "--store",
         "layout",
@@ -71,9 +77,23 @@ def store_option(command: Callable[..., R]) -> Callable[..., R]:
         default=DEFAULT_STORE,
         show_default=f"{STORE_VARIABLE}, else ./{DEFAULT_STORE}",
         metavar="DIR",
-        callback=_store,
-        help="The store to work on.",
+        callback=callback,
+        help=text,
     )(command)
+
+
+def copy_option(command: Callable[..., R]) -> Callable[..., R]:
+    """As `store_option`, for a command that is content with a copy of nothing but the public log."""
+    return _store_option(command, _store_or_copy, "The store, or a copy of it.")
+
+
+def _store_or_copy(ctx: click.Context, parameter: click.Parameter, path: Path) -> StoreLayout:
+    layout = StoreLayout(path.absolute())
+    try:
+        has_log = (layout.log / "tile").is_dir() or layout.checkpoint.is_file()
+    except PermissionError as error:
+        raise StoreClosedError(path) from error
+    return layout if has_log else _store(ctx, parameter, path)
 
 
 def _store(ctx: click.Context, _parameter: click.Parameter, path: Path) -> StoreLayout:

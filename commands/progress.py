@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
-    from rich.progress import TaskID
+    from rich.progress import ProgressColumn, TaskID
 
 HEARTBEAT_S = 60.0
 
@@ -49,14 +49,28 @@ def _bar(what: str, unit: str) -> tuple[Bar, TaskID]:
     from rich.console import Console
 
     amount = progress.DownloadColumn() if unit == "bytes" else progress.MofNCompleteColumn()
-    speed = [progress.TransferSpeedColumn()] if unit == "bytes" else []
+    speed = progress.TransferSpeedColumn() if unit == "bytes" else _speed_column(unit)
     bar = progress.Progress(
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         amount,
-        *speed,
+        speed,
         progress.TimeRemainingColumn(),
         console=Console(file=sys.stderr),
         transient=True,
     )
     return bar, bar.add_task(what, total=None)
+
+
+def _speed_column(unit: str) -> ProgressColumn:
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class SpeedColumn(ProgressColumn):
+        """So many a second."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.0f} {unit}/s", style="progress.data.speed")
+
+    return SpeedColumn()

@@ -9,15 +9,20 @@ import click
 
 from base.errors import Finding, UsageError
 from base.escape import shown
-from commands.options import output_options, store_option
+from commands.options import copy_option, output_options
 from commands.output import Output, Tone, Word
 from ledger.layout import StoreLayout
 
 if TYPE_CHECKING:
+    from catalog.verification_result import Verification
+    from hashing.sample import Sample
     from ledger.kept import KeptNote
+
+NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[ITEM|DROP]...")
 @click.option(
     "--against",
     multiple=True,
@@ -25,20 +30,38 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A checkpoint kept from an earlier visit; repeatable.",
 )
-@store_option
+@click.option("--sample", metavar="P%", help="Read only this part of the objects, chosen by --seed.")
+@click.option("--seed", metavar="TEXT", help="What the sample is chosen by; the same seed gives the same sample.")
+@click.option("--first-bad", is_flag=True, help="Stop at the first bad record.")
+@click.option("--resume", metavar="FILE", type=NEW_FILE, help="Keep in FILE what was read, and go on from there.")
+@click.option("--report", metavar="FILE", type=NEW_FILE, help="Write the JSON document into this new file too.")
+@copy_option
 @output_options("verify", stream=False)
 @click.pass_context
-def verify(ctx: click.Context, layout: StoreLayout, against: tuple[Path, ...], output: Output) -> None:
+def verify(
+    ctx: click.Context,
+    layout: StoreLayout,
+    names: tuple[str, ...],
+    against: tuple[Path, ...],
+    sample: str | None,
+    seed: str | None,
+    first_bad: bool,
+    resume: Path | None,
+    report: Path | None,
+    output: Output,
+) -> None:
     """Read everything again, check it, and list ALL damage found. Changes nothing.
 
     Checked: every entry, its signature and its place in the chain, the tiles, the root and the checkpoints, every
-    opening, every sealed object and every derived one as the disk gives it now, and the catalogue.
+    opening, every sealed object and every derived one as the disk gives it now, and the catalogue. With ITEM or DROP
+    the whole log, and of the objects only those asked for.
 
     \b
     Exit status:
-      0   everything was checked and is good
-      2   a FILE is no checkpoint at all
-      6   something could not be checked
+      0   everything that was asked for was checked and is good
+      2   a FILE is no checkpoint, or exists and must not; a wrong --sample
+      3   no such ITEM or DROP
+      6   something could not be checked, or only a sample was read
       20  at least one sealed file differs from its record or is missing
       21  the log is damaged, rolled back or forked: stop, and call the custodian
       22  the catalogue differs from the log: rebuild it
@@ -47,29 +70,38 @@ def verify(ctx: click.Context, layout: StoreLayout, against: tuple[Path, ...], o
     Example:
       strongroom verify --against kept-2026-08.checkpoint
     """
-    from catalog.verification import verify_store
-    from commands.progress import Progress
+    from catalog.verification import Asked, verify_store
+    from commands.verify_progress import VerifyProgress
 
-    kept = [_kept_note(path) for path in against]
-    with Progress("verifying") as progress:
-        result = verify_store(layout, against=kept, progress=progress)
-    if not output.for_people:
-        output.document(result.as_json())
-        ctx.exit(result.exit_code)
-    tone = Tone.GOOD if result.exit_code == 0 else Tone.WAITING if result.exit_code == 6 else Tone.BAD
-    output.text(Word(result.headline, tone))
-    output.fields(result.summary())
-    for finding in result.findings:
-        output.text()
-        output.text(Word("BAD", Tone.BAD), finding.code, finding.object)
-        output.fields(_told(finding))
-    for sentence in result.not_checked:
-        output.text(Word("NOT CHECKED", Tone.WAITING), sentence)
+    if names and (sample or resume):
+        raise UsageError("ITEM or DROP goes with neither --sample nor --resume.", next_step="Leave one of them out.")
+    chosen = _sample(sample, seed)
+    _refuse_existing(report, layout)
+    asked = Asked(
+        against=[_kept_note(path) for path in against], scope=names, sample=chosen, first_bad=first_bad, resume=resume
+    )
+    with VerifyProgress(resume) as progress:
+        result = verify_store(layout, asked, progress=progress)
+    document = {"schema": output.schema, **result.as_json()}
+    if report is not None:
+        _write_report(report, document)
+    if output.for_people:
+        _tell(output, result)
+    else:
+        output.document(document)
     ctx.exit(result.exit_code)
 
 
+def _sample(percent: str | None, seed: str | None) -> Sample | None:
+    from hashing.sample import parse_sample
+
+    if (percent is None) != (seed is None):
+        raise UsageError("--sample and --seed go together.", next_step="Give both: the seed makes it repeatable.")
+    return None if percent is None or seed is None else parse_sample(percent, seed)
+
+
 def _kept_note(path: Path) -> KeptNote:
-    """Return the checkpoint kept in a file. Raises UsageError for any other: it tells nothing of the log."""
+    """Return the checkpoint kept in a file. Raises UsageError for any other file: it tells nothing of the log."""
     from hashing.note import MAX_NOTE_BYTES, NoteError, parse_note
     from ledger.kept import KeptNote
 
@@ -83,6 +115,44 @@ def _kept_note(path: Path) -> KeptNote:
             next_step="Give a file that `strongroom checkpoint show` made, byte for byte.",
         ) from error
     return KeptNote(file=str(path), note=data)
+
+
+def _refuse_existing(report: Path | None, layout: StoreLayout) -> None:
+    """Before the long work: a report never replaces another, and never lies in the store that it is about."""
+    from catalog.resumption import refuse_inside
+
+    if report is None:
+        return
+    if report.exists() or report.is_symlink():
+        raise UsageError(f"{shown(str(report))} exists already.", next_step="Name a new file.")
+    refuse_inside(report, layout)
+
+
+def _write_report(path: Path, document: dict[str, object]) -> None:
+    import json
+    import os
+
+    from base import fsio
+
+    with fsio.declared_errors(f"the report {shown(str(path))} can't be written"):
+        descriptor = fsio.create(os.fsencode(path))
+        try:
+            fsio.write_all(descriptor, json.dumps(document, indent=2, ensure_ascii=True).encode() + b"\n")
+            fsio.sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _tell(output: Output, result: Verification) -> None:
+    tone = Tone.GOOD if result.exit_code == 0 else Tone.WAITING if result.exit_code == 6 else Tone.BAD
+    output.text(Word(result.headline, tone))
+    output.fields(result.summary())
+    for finding in result.findings:
+        output.text()
+        output.text(Word("BAD", Tone.BAD), finding.code, finding.object)
+        output.fields(_told(finding))
+    for sentence in result.not_checked:
+        output.text(Word("NOT CHECKED", Tone.WAITING), sentence)
 
 
 def _told(finding: Finding) -> list[tuple[str, str]]:

@@ -31,6 +31,7 @@ from ledger.check_tiles import (
 )
 from ledger.entry import parse_entry
 from ledger.kept import KeptNote
+from ledger.last_good import with_last_good
 from ledger.layout import StoreLayout
 from ledger.trust import trust_of
 from ledger.verdict import LogVerdict
@@ -74,6 +75,7 @@ def check_log(
         check.run(against, progress)
         check_people(log, openings, verdict)
         check.say_what_was_not_there()
+        with_last_good(verdict)
     return verdict
 
 

@@ -11,8 +11,7 @@ from hashing.merkle import EMPTY_ROOT
 from ledger.kept import KeptAnswer, KeptNote
 
 _EMPTY = Digest(EMPTY_ROOT)
-_NUMBER_BYTES = 8
-_RECORD_BYTES = 32 + 2 * _NUMBER_BYTES
+_RECORD_BYTES = 32 + 2 * 8  # digest, size, position
 _SEQ_BITS = 40  # more entries than a log can have in a century
 
 

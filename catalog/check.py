@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from base import fsio
-from base.errors import CatalogueError, Finding
+from base.errors import CatalogueError, Finding, SurroundingsError
 from catalog import database
+from catalog.bring_forward import check_meets
 from catalog.cursor import Cursor
 from catalog.rebuild import project_fresh, workbench
-from catalog.sqlite import MIGRATIONS_TABLE, Catalogue, check_cursor
+from catalog.sqlite import MIGRATIONS_TABLE, Catalogue
 from ledger.layout import StoreLayout
-from ledger.reader import LogReader
+from ledger.store_reader import StoreReader
 
+_MEMORY = Path("/dev/shm")
 MOST_LISTED = 1000  # rows of one table; that there are more is said
 _MEANING = "The catalogue shows something else than the log says. The log and the vault are not touched by it."
 _NOT_COMPARED = frozenset({MIGRATIONS_TABLE, "cursor"})
@@ -30,20 +33,44 @@ def check_catalogue(layout: StoreLayout) -> list[Finding]:
     """Return every difference between the catalogue and a fresh projection of the log, as far as the catalogue goes.
 
     That it lags behind the log is no difference. Raises NewerDataError for a catalogue of a newer version, BusyError
-    while a rebuild runs, SurroundingsError where nothing can be written, LedgerError when the log can't be read.
+    while a rebuild runs, SurroundingsError where nothing can be written, not even in memory, LedgerError when the log
+    can't be read.
     """
-    with workbench(layout) as new_path:
+    with _bench(layout) as new_path:
         try:
             return list(_findings(layout, copy=new_path(), fresh=new_path()))
         except CatalogueError as error:
             return [_finding("unusable", "catalogue.db", "a sound catalogue of this log", str(error))]
 
 
+@contextlib.contextmanager
+def _bench(layout: StoreLayout) -> Iterator[Callable[[], Path]]:
+    """Yield a function that names new files: in the store, or in memory where the store is read-only.
+
+    They hold names, so on a disk they lie in the store and nowhere else.
+    """
+    if os.access(layout.private, os.W_OK, effective_ids=True):
+        with workbench(layout) as new_path:
+            yield new_path
+        return
+    if not _MEMORY.is_dir() or not fsio.is_memory(_MEMORY):
+        raise SurroundingsError(f"the store is read-only, and {_MEMORY} is no memory to work in.")
+    folder = _MEMORY / f"strongroom-{secrets.token_hex(8)}"
+    with fsio.declared_errors("no working file can be made in memory"):
+        fsio.make_directory(folder)
+        try:
+            yield lambda: folder / secrets.token_hex(8)
+        finally:
+            for path in folder.iterdir():
+                fsio.remove(path)
+            fsio.remove_directory(folder)
+
+
 def _findings(layout: StoreLayout, *, copy: Path, fresh: Path) -> Iterator[Finding]:
     _copy(layout.catalogue, copy)
-    with LogReader(layout) as log, Catalogue.open(copy) as catalogue:
+    with StoreReader(layout) as log, Catalogue.open(copy) as catalogue:
         cursor = catalogue.cursor
-        check_cursor(cursor, log.sealed())
+        check_meets(cursor, log.parts())
     with contextlib.closing(database.connect(copy)) as connection, database.declared_errors():
         yield from _damage(connection)
         yield from _cursor_difference(cursor, project_fresh(layout, fresh, stop=cursor.size))

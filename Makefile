@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-ROOMS  := base hashing vault ledger media catalog ingest exports commands sample_media
+ROOMS  := base hashing vault ledger media catalog ingest exports commands verifier sample_media
 SOURCES := $(shell find $(wildcard $(ROOMS)) -type f ! -name '*.pyc' 2>/dev/null) cli.py pyproject.toml README.md LICENSE NOTICE
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 

@@ -23,7 +23,7 @@ from ledger.layout import StoreLayout
 from ledger.reader import LogReader
 from ledger.record import Recorder
 from ledger.seal import seal
-from ledger.trust import ENDORSED_EVENTS, PERSONAL, RECORDER, ROOT, Key, KeyRegister
+from ledger.trust import PERSONAL, RECORDER, ROOT, Key, KeyRegister
 
 _SHORTEST_BEGINNING = 4
 
@@ -165,8 +165,8 @@ class KeyChange:
         self.refuse_if_endorsements_are_needed()
         return self._record(event, persons=0)
 
-    def record_proposed(self, event: str, envelopes: Sequence[bytes]) -> Change:
-        """Record and seal the proposed change ``event`` with its endorsements.
+    def record_proposed(self, event: str, envelopes: Sequence[bytes], *, kind: str) -> Change:
+        """Record and seal the proposed change ``event``, which must be of the type ``kind``, with its endorsements.
 
         Raises: NotFoundError for an unknown proposal, EndorsementsMissingError for too few, UntrustedError for one
         that is not about this event, or not by a valid root key.
@@ -176,8 +176,10 @@ class KeyChange:
             forget(self._layout, event)  # a crash came between
             return done
         proposal = kept_proposal(self._layout, event)
-        if proposal.log != self.origin or proposal.event.type.name not in ENDORSED_EVENTS:
-            raise RefusedError(f"{event} was proposed for another log, or is no change of keys.")
+        if proposal.log != self.origin or proposal.event.type.name != kind:
+            raise RefusedError(
+                f"{event} was proposed for another log, or as {proposal.event.type.name} and not as {kind}."
+            )
         statement = endorsed(proposal, envelopes)
         threshold = self.register.trust.root_threshold
         if len(envelopes) < threshold:

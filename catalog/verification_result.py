@@ -120,6 +120,11 @@ class Verification:
             "signatures": self._word(broken, _SIGNATURES),
             "tiles": self._word(broken, _TILES),
             "witnesses": None,
+            "root_threshold": self.log.root_threshold,
+            "endorsed": [
+                {"seq": one.seq, "type": one.type, "keys": one.keys, "persons": one.persons}
+                for one in self.log.endorsed
+            ],
         }
 
     def _sample(self) -> dict[str, object] | None:
@@ -161,6 +166,8 @@ class Verification:
             ("log", f"{self.log.origin}, {self.log.size:,} sealed entries, root {self.log.root}"),
             ("entries checked", f"{self.log.entries_checked:,} with {self.log.openings_checked:,} openings"),
             ("chains", f"{self.log.subjects_checked:,} things, each followed from its first entry to its last"),
+            ("change of keys", _change_of_keys(self.log.root_threshold)),
+            *(("endorsed", one.told()) for one in self.log.endorsed),
             *((f"against {shown(kept.file)}", _told(answer)) for kept, answer in self.log.against),
             ("masters", _counts(self.masters)),
             ("derived", _counts(self.derived)),
@@ -189,6 +196,14 @@ class Verification:
         if not self.is_catalogue_compared:
             return "not compared"
         return "differs from the log" if self.catalogue else "equal to a fresh projection of the log"
+
+
+def _change_of_keys(threshold: int | None) -> str:
+    if threshold is None:
+        return "nobody knows by which rule: there is no first entry"
+    if threshold == 0:
+        return "root threshold 0: whoever has a recorder key may change the keys alone"
+    return f"root threshold {threshold}: as many root keys must endorse it"
 
 
 def _counts(counts: ContentCounts) -> str:

@@ -169,7 +169,7 @@ def enrol(
     with KeyChange(layout, "key-enrol") as change:
         if event is not None:
             _refuse_both(file, purpose, is_new, proof, holder, reason, propose)
-            _show_change(output, _recorded(change, event, endorsements), "enrolled")
+            _show_change(output, _recorded(change, event, endorsements, "key.enrolled"), "enrolled")
             return
         if purpose is None or endorsements:
             raise UsageError("say --purpose for a new key, or --event and --endorsement for one that was proposed.")
@@ -234,7 +234,7 @@ def revoke(
     with KeyChange(layout, "key-revoke") as change:
         if event is not None:
             _refuse_both(keyid, good_size, reason, propose)
-            _show_change(output, _recorded(change, event, endorsements), "revoked")
+            _show_change(output, _recorded(change, event, endorsements, "key.revoked"), "revoked")
             return
         if keyid is None or reason is None or endorsements:
             raise UsageError("say KEYID and --reason, or --event and --endorsement for what was proposed.")
@@ -366,10 +366,10 @@ def _refuse_both(*others: object) -> None:
         raise UsageError("with --event the change is the one that was proposed: give only --endorsement beside it.")
 
 
-def _recorded(change: KeyChange, event: str, endorsements: tuple[Path, ...]) -> Change:
+def _recorded(change: KeyChange, event: str, endorsements: tuple[Path, ...], kind: str) -> Change:
     from ledger.keys.pending import read_envelope
 
-    return change.record_proposed(event, [read_envelope(path) for path in endorsements])
+    return change.record_proposed(event, [read_envelope(path) for path in endorsements], kind=kind)
 
 
 def _show_change(output: Output, change: Change, what: str) -> None:

@@ -1,13 +1,15 @@
 """The receipt of one item, for a stranger: its entry, the proofs, the keys, and how to check them by hand.
 
-A folder of six files. It holds what is open in the log and nothing else: no opening, no name, no path. ITEM is one
-arrival: bytes that arrived twice have two items, two entries and two receipts. `HOW-TO-CHECK.txt` is written last, so a
-folder without it was never finished.
+A folder of some eight files. It holds what is open in the log and nothing else: no opening, no name, no path. ITEM is
+one arrival: bytes that arrived twice have two items, two entries and two receipts. Where entry 0 does not name the key
+that signed, the entries that enrolled it go along. Two checkers lie beside, so that a stranger needs to fetch nothing;
+whoever distrusts them takes them from elsewhere. `HOW-TO-CHECK.txt` is written last: a folder without it was never
+finished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +26,12 @@ from ledger.proofs import prove_all
 from ledger.reader import LogReader
 from ledger.record import Recorder
 from ledger.seal import seal
-from ledger.trust import Trust, verify_signature
+from ledger.trust import Trust
 
 _FILE_MODE = 0o644  # made to be given away; the folder is as private as the umask says
 _EXPLANATION = Path(__file__).with_name("how_to_check.txt")
+_VERIFIER = Path(__file__).parents[1] / "verifier"
+CHECKERS = ("verify_evidence.py", "VERIFY.sh")
 HOW_TO_CHECK = "HOW-TO-CHECK.txt"
 
 
@@ -48,15 +52,15 @@ def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
     Raises: NotFoundError when nothing defines the item, LedgerError when a proof or a signature does not hold.
     """
     with LogReader(layout) as log:
-        entry, first, trust = definition_of(log, item), log.entry(0), log.trust
+        entry, trust = definition_of(log, item), log.trust
+        named = [log.entry(0), *_enrolments(log, entry)]
+        for signed in (entry, *named):
+            log.keys.verify_signature(signed)
         sealed = log.sealed().size > entry.seq
-    # The receipt carries entry 0, so its reader needs every signing key to be named there.
-    for signed in (entry, first):
-        verify_signature(signed, trust.recorder_keys)
     if not sealed:
         with Recorder.open(layout) as recorder:
             seal(recorder)
-    proof, proof_of_first = prove_all(layout, [entry.seq, 0])
+    proof, *proofs = prove_all(layout, [entry.seq, *(one.seq for one in named)])
     checkpoint = open_checkpoint(proof.checkpoint, trust.log_key)
     return LogReceipt(
         item=item,
@@ -66,9 +70,10 @@ def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
         files={
             "entry.json": entry.raw,
             "receipt.tlog-proof": proof.encode(),
-            "entry-0.json": first.raw,
-            "entry-0.tlog-proof": proof_of_first.encode(),
+            **{f"entry-{one.seq}.json": one.raw for one in named},
+            **{f"entry-{one.seq}.tlog-proof": its.encode() for one, its in zip(named, proofs, strict=True)},
             "policy": policy_text(str(trust.log_key)).encode("ascii"),
+            **{name: (_VERIFIER / name).read_bytes() for name in CHECKERS},
             HOW_TO_CHECK: _how_to_check(item, entry, checkpoint, trust).encode("ascii"),
         },
     )
@@ -81,6 +86,17 @@ def definition_of(log: LogReader, item: str) -> Entry:
         if entry.type == "master.defined":
             return entry
     raise NotFoundError(f"{shown(item)} is not an item of this log: only items have a receipt of their own.")
+
+
+def _enrolments(log: LogReader, entry: Entry) -> Sequence[Entry]:
+    """Return the entries that lead from the keys of entry 0 to the one that signed ``entry``, in their order."""
+    found: list[Entry] = []
+    signed = entry
+    # Each stands before what it lets its key sign, so this ends.
+    while (key := log.keys.keys.get(signed.envelope.signatures[0].keyid)) is not None and 0 < key.since < signed.seq:
+        signed = log.entry(key.since)
+        found.insert(0, signed)
+    return found
 
 
 def refuse_used(target: Path, layout: StoreLayout) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from base.errors import LedgerError, UncheckedError
 from hashing.base64_text import decode
 from hashing.digest import Digest
-from hashing.endorsement import endorsers
+from hashing.endorsement import endorsers, read_endorsement
 from hashing.strict_json import Json
 from ledger.check_databases import CheckedDatabase
 from ledger.entry import ENDORSEMENTS, Entry, parse_entry
@@ -20,7 +20,7 @@ from ledger.events import EVENT_TYPES
 from ledger.log_db import LISTED_BY_TYPE
 from ledger.openings import OpenedEntry, open_entry
 from ledger.trust import ENDORSED_EVENTS, PERSONAL, KeyRegister, UntrustedError, matter_of
-from ledger.verdict import LogVerdict
+from ledger.verdict import Endorsed, LogVerdict
 
 _SEQS = f"SELECT DISTINCT o.seq FROM opening o WHERE o.type = ? AND o.member = ? AND {LISTED_BY_TYPE}"
 
@@ -35,8 +35,8 @@ def check_people(log: CheckedDatabase, openings: CheckedDatabase, verdict: LogVe
         try:
             if entry.seq == 0:
                 keys, with_openings = KeyRegister(entry), KeyRegister(entry)
-            elif keys is not None and with_openings is not None:
-                _follow(opened, keys, with_openings)
+            elif keys is not None and with_openings is not None and _follow(opened, keys, with_openings):
+                verdict.endorsed += _endorsed(opened, with_openings)
         except UncheckedError as error:
             verdict.not_checked.append(f"Entry {entry.seq}: {error}")
         except LedgerError as error:
@@ -49,16 +49,33 @@ def check_people(log: CheckedDatabase, openings: CheckedDatabase, verdict: LogVe
             )
 
 
-def _follow(opened: OpenedEntry, keys: KeyRegister, with_openings: KeyRegister) -> None:
-    """Raise LedgerError for what only the openings show to be wrong; the rest is found in the chain of entries."""
+def _follow(opened: OpenedEntry, keys: KeyRegister, with_openings: KeyRegister) -> bool:
+    """Return whether what the entry says of keys and endorsements holds.
+
+    Raises LedgerError for what only the openings show to be wrong; the rest is found in the chain of entries.
+    """
     entry = opened.entry
     if entry.type in ENDORSED_EVENTS:
         alone = _refusal(keys, entry, {})
         found = _refusal(with_openings, entry, opened.values)
         if found is not None and alone is None:
             raise found
-    elif entry.endorsements:
+        return found is None
+    if entry.endorsements:
         check_endorsements_of(entry, opened.values.get(ENDORSEMENTS), with_openings)
+    return True
+
+
+def _endorsed(opened: OpenedEntry, register: KeyRegister) -> list[Endorsed]:
+    """Return who vouched for an entry whose endorsements hold: none, or one line."""
+    entry = opened.entry
+    stated = opened.values.get(ENDORSEMENTS) if entry.endorsements else entry.facts.get(ENDORSEMENTS)
+    if not isinstance(stated, list) or not stated:
+        return []
+    keyids = [read_endorsement(decode(str(text))).keyid for text in stated]
+    holders = [register.keys[keyid].holder for keyid in keyids]
+    persons = None if None in holders else len(set(holders))
+    return [Endorsed(seq=entry.seq, type=entry.type, keys=len(keyids), persons=persons)]
 
 
 def _refusal(register: KeyRegister, entry: Entry, values: Mapping[str, Json]) -> LedgerError | UncheckedError | None:

@@ -54,11 +54,27 @@ class Masters(Mapping[Digest, int | None]):
             self._packed[raw] = int.from_bytes(size, "big") << _SEQ_BITS | int.from_bytes(seq, "big")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endorsed:
+    """One entry that people vouched for."""
+
+    seq: int
+    type: str
+    keys: int
+    persons: int | None  # None: of a key nobody knows here who holds it, so two may be of one person
+
+    def told(self) -> str:
+        """Return it as a sentence."""
+        who = f"{self.keys} keys, persons not checked" if self.persons is None else f"{self.persons} persons"
+        return f"entry {self.seq} ({self.type}): {who}"
+
+
 @dataclass(slots=True)
 class LogVerdict:
     """What a check of the log found. ``masters`` and ``results`` say what must be in the vault and in `derived/`."""
 
     origin: str = ""
+    endorsed: list[Endorsed] = field(default_factory=list)
     root_threshold: int | None = None  # how many root keys must endorse a change of keys; None: no first entry
     size: int = 0
     root: Digest = _EMPTY

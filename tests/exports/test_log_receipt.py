@@ -12,20 +12,28 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from store_of_log import DROP_NAME, SHARE, arrive, found, receive, store_of_size
+from store_of_log import DROP_NAME, SHARE, arrive, found, item_by_a_later_key, receive, store_of_size
 
 from base.errors import LedgerError, NotFoundError, RefusedError
 from base.fsio import DiskError
-from exports.log_receipt import HOW_TO_CHECK, LogReceipt, definition_of, log_receipt, refuse_used, write_log_receipt
+from exports.log_receipt import (
+    CHECKERS,
+    HOW_TO_CHECK,
+    LogReceipt,
+    definition_of,
+    log_receipt,
+    refuse_used,
+    write_log_receipt,
+)
 from hashing.note import sign_note
 from hashing.receipt import parse_receipt, verify_receipt
-from ledger.keys.file import LOG_KEY, RECORDER_KEY, create_key, load_key
+from ledger.keys.file import LOG_KEY, create_key, load_key
 from ledger.layout import StoreLayout
 from ledger.reader import LogReader
 from ledger.record import Recorder
 from ledger.seal import LogKey, seal
 
-FILES = ["entry.json", "receipt.tlog-proof", "entry-0.json", "entry-0.tlog-proof", "policy", HOW_TO_CHECK]
+FILES = ["entry.json", "receipt.tlog-proof", "entry-0.json", "entry-0.tlog-proof", "policy", *CHECKERS, HOW_TO_CHECK]
 CONTENT = b"the very bytes of one recording"
 FOREIGN_LINE = (
     "— witness.example/w1 tyurLgAAAABqsTuAFqpP+Fr+KPwz0/oeVvTHZtqWgw8ze6S8xPim1fCebiumUIGz080oKv3/jgLDDK7TYs5oW/"
@@ -85,7 +93,7 @@ def test_a_stranger_finds_a_sound_receipt_sound(made: tuple[Path, Path]) -> None
     status, told = check_by_hand(*made)
     assert status == 0, told
     assert "FAILED" not in told
-    assert told.count("OK      ") == 14
+    assert told.count("OK      ") == 13
     assert told.endswith("ALL OK\n")
 
 
@@ -205,7 +213,7 @@ ANY_HASH = base64.b64encode(bytes(32))
 TAMPERED: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("another digest in the entry", edit("entry.json", other_payload), ["1  the file has", "2  the signature of the"]),
     ("another signature", edit("entry.json", other_signature), ["2  the signature of the entry"]),
-    ("another keyid", edit("entry.json", lambda d: d.replace(d.split(b'"')[13], NO_KEYID)), ["2  the first entry"]),
+    ("another keyid", edit("entry.json", lambda d: d.replace(d.split(b'"')[13], NO_KEYID)), ["2  the signature of"]),
     ("a second line", edit("entry.json", lambda d: d + b"\n"), ["0  entry.json is"]),
     ("a member more", edit("entry.json", lambda d: d.replace(b'{"pay', b'{"more":"","pay')), ["0  entry.json is"]),
     ("another entry", entry_zero_for_the_entry, ["1  the entry defines one master"]),
@@ -362,13 +370,30 @@ def test_only_an_item_has_a_receipt(tmp_path: Path) -> None:
 
 def test_an_entry_signed_with_a_key_that_the_log_does_not_name_gets_no_receipt(tmp_path: Path) -> None:
     layout = store_of_size(tmp_path / "store", 2)
-    (layout.keys / RECORDER_KEY).unlink()
-    create_key(layout.keys / RECORDER_KEY)
     with Recorder.open(layout) as recorder:
+        recorder.signer = create_key(tmp_path / "stranger.pem")
         (item,) = arrive(recorder, receive(recorder), [b"fresh.mp4"])
         assert seal(recorder).size == 4  # a recorder does not suspect what it wrote itself
     with pytest.raises(LedgerError, match="does not name"):
         log_receipt(layout, item)
+
+
+def test_the_entries_that_enrolled_the_key_go_along(tmp_path: Path) -> None:
+    receipt = log_receipt(*item_by_a_later_key(tmp_path / "store", CONTENT))
+    assert list(receipt.files)[2:6] == ["entry-0.json", "entry-2.json", "entry-3.json", "entry-0.tlog-proof"]
+
+
+@needs_openssl
+def test_a_stranger_follows_the_keys_by_hand(tmp_path: Path) -> None:
+    write_log_receipt(log_receipt(*item_by_a_later_key(tmp_path / "store", CONTENT)), tmp_path / "out")
+    (tmp_path / "file").write_bytes(CONTENT)
+    status, told = check_by_hand(tmp_path / "out", tmp_path / "file")
+    assert status == 0, told
+    assert told.count("enrols one more key") == 2
+    (tmp_path / "out" / "entry-3.json").unlink()
+    status, told = check_by_hand(tmp_path / "out", tmp_path / "file")
+    assert status == 1
+    assert "FAILED  2  the signature of the entry" in told
 
 
 # ------------------------------------------------------------------------------------------------ where it goes

@@ -18,8 +18,11 @@ from ledger.arrivals import Arrival
 from ledger.events.actor import actor_registered
 from ledger.events.drop import drop_received
 from ledger.events.item import SourceStat
+from ledger.events.key import key_enrolled
 from ledger.founding import found_store
 from ledger.identifiers import new_identifier
+from ledger.keys.file import create_key, recorder_key_name
+from ledger.keys.persons import proven
 from ledger.layout import StoreLayout
 from ledger.machine import machine_binding
 from ledger.record import Recorder
@@ -120,3 +123,21 @@ def arrive(recorder: Recorder, drop: str, paths: Sequence[bytes], *, content: by
         for path in paths
     ]
     return [recorded.subjects[0] for recorded in recorder.record(arrivals)]
+
+
+def item_by_a_later_key(root: Path, content: bytes) -> tuple[StoreLayout, str]:
+    """Make a store with an item whose entry was signed by a key that a key enrolled that entry 0 does not name."""
+    layout = found(root)
+    with Recorder.open(layout) as recorder:
+        for _ in range(2):
+            later = create_key(layout.keys / "fresh.pem")
+            (layout.keys / "fresh.pem").rename(layout.keys / recorder_key_name(later.keyid))
+            made = proven(later, log=ORIGIN, purpose="recorder")
+            recorder.record(
+                [key_enrolled(ORIGIN, made, purpose="recorder", holder=None, reason="new", by=None, role=None)]
+            )
+            recorder.follow_keys()
+            recorder.signer = later
+        (item,) = arrive(recorder, receive(recorder), [b"fresh.mp4"], content=content)
+        seal(recorder)
+    return layout, item

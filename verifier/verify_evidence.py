@@ -1,0 +1,744 @@
+#!/usr/bin/env python3
+"""Check sealed evidence without the program that sealed it: one file, Python 3.8 or later, nothing else.
+
+    python3 -I verify_evidence.py receipt FOLDER [FILE]        the receipt of one exhibit, and the exhibit itself
+    python3 -I verify_evidence.py log FOLDER [--masters DIR]   a whole custody log, and a folder of sealed files
+    python3 -I verify_evidence.py drop NAME.tlog-proof         the receipt of one delivery
+
+It reads only what it is given, writes nothing and uses no network. Each line that it prints begins with OK, BAD,
+UNCHECKED or NOTE. Exit status: 0 all good, 2 wrong usage, 3 not found, 6 something could not be checked, 20 a file is
+not what was recorded, 21 the log, a receipt or a signature is wrong. The worst wins. README.md describes the formats.
+"""
+from __future__ import annotations
+
+import argparse, base64, contextlib, functools, hashlib, json, os, re, stat, sys, time
+from typing import Any, Iterator, NamedTuple
+
+MAX_NOTE, MAX_ENTRY, MAX_BUNDLE, MAX_LIST = 1 << 20, 65535, 256 * 65537, 64 << 20  # bytes; checked before reading
+ZEROES, KINDS_WITHOUT_CONTENT = "0" * 64, ("drop", "op", "auth", "dev", "depl", "actor", "copy")
+HEX, NAME, CODE, KEY_NAME = "[0-9a-f]{64}", "[a-z]+_[0-9A-HJKMNP-TV-Z]{13}", "[a-z0-9._-]{1,40}", r"[^\s+]+"
+TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+ENTRY_TYPE = "https://strongroom.example/custody-event/draft"
+ENDORSEMENT_TYPE = "https://strongroom.example/custody-endorsement/draft"
+# How JSON must look (see `fits`): text by pattern, objects by all members, [one] for lists, (NULL, a) for null or a.
+TEXT, NULL = "[^\n]*", type(None)
+ENVELOPE: dict[str, Any] = {"payload": TEXT, "payloadType": "application/vnd.in-toto\\+json",
+                            "signatures": [{"keyid": HEX, "sig": TEXT}]}
+STATEMENT: dict[str, Any] = {"_type": "https://in-toto.io/Statement/v1", "predicateType": TEXT, "predicate": dict,
+                             "subject": [{"name": NAME + "|log", "digest": {"sha256": HEX}}]}
+PREDICATE: dict[str, Any] = {
+    "type": CODE, "log": KEY_NAME, "seq": int, "prev": HEX, "event": "event_[0-9a-f]{32}", "subject_prev": dict,
+    "recorded_at": TIME, "clock": (NULL, "(un)?synchronised"), "role": (NULL, CODE), "drop": (NULL, NAME),
+    "software": {"name": TEXT, "version": TEXT, "build": (NULL, HEX)}, "facts": (NULL, dict), "commitments": dict,
+    "endorsements": (NULL, {"count": int, "commitment": HEX}),
+    "corrects": (NULL, {"log": TEXT, "seq": int, "entry": HEX})}
+OPENED: dict[str, Any] = {
+    "format": CODE, "origin": KEY_NAME, "log_vkey": TEXT, "recorder_keys": [dict], "root_keys": (NULL, [dict]),
+    "root_threshold": int, "predecessor": (NULL, dict), "endorsements": (NULL, [TEXT])}
+
+class Refused(Exception):
+    """Bytes that are not what the format, or a signature, says they are."""
+
+class NotFound(Refused):
+    """A file that is not there."""
+
+class Stop(Exception):
+    """What follows makes no sense without what was just found bad, and said."""
+
+def need(condition: object, what: str) -> None:
+    if not condition:
+        raise Refused(what)
+
+@contextlib.contextmanager
+def refusing(what: str, *errors: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except errors as error:
+        raise Refused(what) from error
+
+class Report:
+    """What was found, said line by line; the exit status is the worst of it."""
+    def __init__(self, out: Any) -> None:
+        self.worst, self.out = 0, out
+        self.found: list[tuple[int, str, str]] = []
+
+    def line(self, word: str, text: str) -> None:
+        """Print one line that can't move a cursor or hide anything: printable ASCII, cut when it is very long."""
+        self.out.write(f"{word:9} " + re.sub(r"[^ -\[\]-~]", lambda one: ascii(one[0])[1:-1], text[:4000]) + "\n")
+
+    def bad(self, code: int, name: str, text: str) -> None:
+        self.worst = max(self.worst, code)
+        self.found.append((code, name, text))
+        self.line("UNCHECKED" if code == 6 else "BAD", f"{name}: {text}")
+
+    @contextlib.contextmanager
+    def at(self, name: str, *, code: int = 21, stop: bool = False) -> Iterator[None]:
+        """Say what is refused inside under ``name``; go on behind it, or stop everything."""
+        try:
+            yield
+        except Refused as error:
+            self.bad(code, name, str(error))
+            if stop:
+                raise Stop from error
+
+# ------------------------------------------------------------------------------------ Ed25519 (RFC 8032, section 5.1)
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D, ROOT_OF_MINUS_1 = -121665 * pow(121666, P - 2, P) % P, pow(2, (P - 1) // 4, P)
+WINDOW = 5  # bits of a scalar that one row of a table answers
+Point = Any  # four integers X, Y, Z, T with x = X/Z, y = Y/Z, T = XY/Z; prepared: Y - X, Y + X, 2Z, 2dT
+
+def prepared(point: Point) -> Point:
+    x, y, z, t = point
+    return ((y - x) % P, (y + x) % P, 2 * z % P, 2 * D * t % P)
+
+def plus(first: Point, second: Point) -> Point:
+    """Return the sum of a point and a prepared one (section 5.1.4; it also doubles)."""
+    x, y, z, t = first
+    a, b, c, d = (y - x) * second[0] % P, (y + x) * second[1] % P, t * second[3] % P, z * second[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return (e * f % P, g * h % P, f * g % P, e * h % P)
+
+def decoded(data: bytes) -> Point:
+    """Return the point that 32 bytes spell. Raises Refused for none, and for any but the canonical spelling."""
+    y = int.from_bytes(data, "little")
+    sign, y = y >> 255, y & (2**255 - 1)
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    x = x if x * x % P == square else x * ROOT_OF_MINUS_1 % P
+    need(len(data) == 32 and y < P and x * x % P == square and (x or not sign), "32 bytes that are no canonical point")
+    x = x if x & 1 == sign else P - x
+    return (x, y, 1, x * y % P)
+
+def multiples(point: Point) -> list[list[Point]]:
+    """Return one row for each window of a scalar: every multiple that the window may ask for, prepared."""
+    table = []
+    for _ in range(0, 256, WINDOW):
+        step, row, total = prepared(point), [prepared((0, 1, 1, 0))], point
+        for _ in range(1, 1 << WINDOW):
+            row.append(prepared(total))
+            total = plus(total, step)
+        table.append(row)
+        point = total
+    return table
+
+class PublicKey:
+    """An Ed25519 key, checked. Making one costs some milliseconds, a signature a fraction of one."""
+    base = multiples(decoded(bytes([0x58] + [0x66] * 31)))
+
+    def __init__(self, raw: bytes) -> None:
+        point = eightfold = decoded(raw)
+        for _ in range(3):
+            eightfold = plus(eightfold, prepared(eightfold))
+        need(eightfold[0], "a key of small order: anybody can sign for it")
+        self.raw, self.table = raw, multiples((P - point[0], point[1], 1, P - point[3]))
+
+    def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Return whether S*B - k*A, spelled canonically, is R (so no other spelling of R ever fits)."""
+        s = int.from_bytes(signature[32:], "little")
+        if len(signature) != 64 or s >= L:
+            return False
+        k = int.from_bytes(hashlib.sha512(signature[:32] + self.raw + message).digest(), "little") % L
+        point: Point = (0, 1, 1, 0)
+        for scalar, table in ((s, PublicKey.base), (k, self.table)):
+            for row in table:
+                if scalar & (1 << WINDOW) - 1:
+                    point = plus(point, row[scalar & (1 << WINDOW) - 1])
+                scalar >>= WINDOW
+        inverse = pow(point[2], P - 2, P)
+        x, y = point[0] * inverse % P, point[1] * inverse % P
+        return bool((y | (x & 1) << 255).to_bytes(32, "little") == signature[:32])
+
+key_of = functools.lru_cache(maxsize=200)(PublicKey)
+
+# -------------------------------------------------------------------------------------------- files, base64 and JSON
+def read_parts(path: str, *, named: bool = False, limit: int = 1 << 62) -> Iterator[bytes]:
+    """Yield a regular file of at most ``limit`` bytes in parts; a link is followed only where the user ``named`` it."""
+    try:
+        kind = os.stat(path) if named else os.lstat(path)
+        need(stat.S_ISREG(kind.st_mode), "a link" if stat.S_ISLNK(kind.st_mode) else "not a regular file")
+        need(kind.st_size <= limit, f"{kind.st_size} bytes, more than the {limit} that it may have")
+        with open(path, "rb") as file:
+            yield from iter(lambda: file.read(1 << 20), b"")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound("it is not there") from error
+    except (OSError, ValueError) as error:
+        raise Refused(f"it can't be read: {error}") from error
+
+def read_file(path: str, limit: int, *, named: bool = False) -> bytes:
+    return b"".join(read_parts(path, named=named, limit=limit))
+
+def digest_of_file(path: str, *, named: bool = False) -> str:
+    digest = hashlib.sha256()
+    for part in read_parts(path, named=named):
+        digest.update(part)
+    return digest.hexdigest()
+
+def unbase64(text: str) -> bytes:
+    with refusing("not base64", ValueError):
+        data = base64.b64decode(text.encode("ascii"), validate=True)
+    need(base64.b64encode(data).decode() == text, "base64 in another spelling than the canonical one")
+    return data
+
+def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    need(len(dict(pairs)) == len(pairs), "JSON with a member twice")
+    return dict(pairs)
+
+def number(text: str) -> int:
+    need(re.fullmatch("-?[0-9]{1,16}", text) and abs(int(text)) < 2**53, "a number that not every reader can hold")
+    return int(text)
+
+def read_json(text: str) -> Any:
+    with refusing("not JSON", ValueError, RecursionError):
+        return json.loads(text, object_pairs_hook=members, parse_int=number, parse_float=number, parse_constant=number)
+
+def canonical_json(data: bytes, shape: dict[str, Any]) -> dict[str, Any]:
+    """Return the object in ``data``, if it stands there in the one spelling that the rules of the log allow."""
+    need(re.fullmatch(rb"[\x20-\x5b\x5d-\x7e]+", data), "bytes that are not printable ASCII without escapes")
+    value = read_json(data.decode("ascii"))
+    with refusing("JSON that is nested too deep", RecursionError):
+        need(json.dumps(value, sort_keys=True, separators=(",", ":")).encode() == data, "JSON in another spelling")
+        need(not re.search(rb"[:\[,](\{\}|\[\])", data), "JSON with an empty object or list")
+    return dict(fits(value, shape, "it"))
+
+def fits(value: Any, shape: Any, what: str) -> Any:
+    """Return ``value``. Raises Refused unless it has the shape: see PREDICATE."""
+    if isinstance(shape, tuple):
+        shape = NULL if value is None else shape[1]
+    if isinstance(shape, dict):
+        need(isinstance(value, dict) and set(value) == set(shape), f"{what} has other members than the format names")
+        return {name: fits(value[name], shape[name], name) for name in shape}
+    if isinstance(shape, list):
+        need(isinstance(value, list), f"{what} is no list")
+        return [fits(one, shape[0], what) for one in value]
+    pattern, kind = (shape, str) if isinstance(shape, str) else ("[^-]*" if shape is int else "(?s:.*)", shape)
+    need(type(value) is kind and re.fullmatch(pattern, str(value)), f"{what} is not as the format says")
+    return value
+
+# ---------------------------------------------------------------------- notes, checkpoints, policies (C2SP formats)
+# Type 1 signs the text, 4 cosigns it with a time; others are not known here.
+VerifierKey = NamedTuple("VerifierKey", [("name", str), ("id", bytes), ("type", int), ("public", bytes)])
+
+def read_vkey(text: str) -> VerifierKey:
+    name, _, rest = text.partition("+")
+    id_, _, encoded = rest.partition("+")
+    blob = unbase64(encoded)
+    need(re.fullmatch(KEY_NAME, name) and blob, "not a verifier key")
+    expected = hashlib.sha256(name.encode("utf-8", "replace") + b"\n" + blob).digest()[:4]
+    need(expected.hex() == id_, "a verifier key whose ID is not that of its key")
+    need(blob[0] not in (1, 4) or len(blob) == 33, "an Ed25519 key that has not 32 bytes")
+    return VerifierKey(name, expected, blob[0], blob[1:])
+
+class Checkpoint(NamedTuple):
+    origin: str
+    size: int
+    root: bytes
+    text: bytes  # what is signed
+    lines: list[tuple[str, bytes, bytes]]  # name, key ID, signature
+
+    def signed_by(self, key: VerifierKey) -> bool:
+        """Return whether ``key`` signed. Refused when it claims to and did not: one false line makes a note void."""
+        found = False
+        for name, id_, signature in self.lines:
+            if (name, id_) == (key.name, key.id) and key.type in (1, 4):
+                message = self.text
+                if key.type == 4:
+                    message = b"cosignature/v1\ntime %d\n" % int.from_bytes(signature[:8], "big") + message
+                    need(signature[:1] < b"\x80", "a cosignature without a time")
+                    signature = signature[8:]
+                need(key_of(key.public).verifies(message, signature), f"the signature of {name} is not valid")
+                found = True
+        return found
+
+def read_checkpoint(note: bytes) -> Checkpoint:
+    need(len(note) <= MAX_NOTE and re.fullmatch(rb"[\n\x20-\xff]+", note), "not a note")
+    with refusing("a note that is not UTF-8", ValueError):
+        body, _, block = note.decode("utf-8").rpartition("\n\n")
+    lines, signatures, read = body.split("\n"), block.split("\n"), []
+    need(signatures.pop() == "" and 1 <= len(signatures) <= 100, "a note without signature lines, or too many")
+    need(len(lines) == 3 and re.fullmatch(KEY_NAME, lines[0]), "a checkpoint has three lines")
+    need(re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]), "a checkpoint without a number of entries")
+    for line in signatures:
+        words = line.split(" ")
+        need(len(words) == 3 and words[0] == "\u2014" and re.fullmatch(KEY_NAME, words[1]), "not a signature line")
+        blob = unbase64(words[2])
+        need(len(blob) > 4, "a signature line without a signature")
+        read.append((words[1], blob[:4], blob[4:]))
+    root, size = unbase64(lines[2]), int(lines[1])
+    need(len(root) == 32 and (size or root == hashlib.sha256(b"").digest()), "a root that can't be one")
+    return Checkpoint(lines[0], size, root, (body + "\n").encode(), read)
+
+class Policy(NamedTuple):
+    """Whose logs are believed, and which witnesses must have cosigned (c2sp.org/tlog-policy)."""
+    logs: list[VerifierKey]
+    witnesses: dict[str, VerifierKey]
+    groups: dict[str, tuple[int, list[str]]]
+    quorum: str
+
+    def is_met(self, name: str, cosigned: set[str]) -> bool:
+        if name in self.groups:
+            return sum(self.is_met(one, cosigned) for one in self.groups[name][1]) >= self.groups[name][0]
+        return name in cosigned or name == "none"
+
+    def check(self, name: str, checkpoint: Checkpoint, report: Report) -> None:
+        """Refuse a checkpoint that none of these logs signed; say whether enough witnesses did."""
+        need([key for key in self.logs if key.name == checkpoint.origin and checkpoint.signed_by(key)],
+             "it is not signed by a log that is believed here")
+        cosigned = {one for one, key in self.witnesses.items() if checkpoint.signed_by(key)}
+        told = "".join(f", cosigned by {one}" for one in sorted(cosigned))
+        report.line("OK", f"{name}: {checkpoint.size} entries, signed by {checkpoint.origin}{told}")
+        if not self.is_met(self.quorum, cosigned):
+            report.bad(6, name, f"{len(cosigned)} of {len(self.witnesses)} witnesses cosigned: no quorum")
+
+def read_policy(data: bytes) -> Policy:
+    need(re.fullmatch(rb"[\t\n\x20-\x7e\x80-\xff]*", data), "a policy with bytes that it may not have")
+    policy = Policy([], {}, {}, "")
+    names, free = {"none"}, set("")  # every name so far, and those that are in no group
+    for line in data.decode("utf-8", "replace").split("\n"):
+        kind, *words = line.split() or ["#"]
+        if kind == "log" and len(words) in (1, 2):
+            policy.logs.append(read_vkey(words[0]))
+        elif kind == "witness" and len(words) in (2, 3) and words[0] not in names:
+            policy.witnesses[words[0]] = read_vkey(words[1])
+        elif kind == "group" and len(words) > 2 and words[0] not in names:
+            count = {"any": "1", "all": str(len(words) - 2)}.get(words[1], words[1])
+            need(re.fullmatch("[1-9][0-9]{0,5}", count) and int(count) < len(words) - 1, "a group that nobody can meet")
+            need(set(words[2:]) <= free and len(set(words[2:])) == len(words) - 2, "a group of what is not free for it")
+            policy.groups[words[0]] = (int(count), words[2:])
+            free -= set(words[2:])
+        elif kind == "quorum" and len(words) == 1 and words[0] in names and not policy.quorum:
+            policy = policy._replace(quorum=words[0])
+        else:
+            need(kind.startswith("#"), "a policy with a line that is not understood")
+        if kind in ("witness", "group"):
+            names.add(words[0])
+            free.add(words[0])
+    for keys in (policy.logs, list(policy.witnesses.values())):
+        need(len({key.public for key in keys}) == len(keys), "a policy that has one key twice")
+    need(policy.logs and policy.quorum, "a policy without a log or without a quorum")
+    return policy
+
+# ------------------------------------------------------------------------ the tree and its proofs (RFC 6962, 9162)
+def node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+class Tree:
+    """The tree over the leaves so far: its root, and of each level the hashes that stand in the newest tile."""
+    def __init__(self) -> None:
+        self.size = 0
+        self.right_edge: list[bytes] = []
+        self.newest: list[list[bytes]] = []
+
+    def append(self, hash_: bytes) -> None:
+        above, height = self.size, 0
+        while True:
+            if height % 8 == 0:
+                self.newest += [[]] if height // 8 == len(self.newest) else []
+                row = self.newest[height // 8]
+                del row[: len(row) // 256 * 256]
+                row.append(hash_)
+            if not above & 1:
+                break
+            hash_, above, height = node(self.right_edge.pop(), hash_), above >> 1, height + 1
+        self.right_edge.append(hash_)
+        self.size += 1
+
+    def root(self) -> bytes:
+        root = self.right_edge[-1] if self.right_edge else hashlib.sha256(b"").digest()
+        for left in self.right_edge[-2::-1]:
+            root = node(left, root)
+        return root
+
+def check_inclusion(entry: bytes, index: int, checkpoint: Checkpoint, proof: list[bytes]) -> None:
+    need(index < checkpoint.size, f"entry {index} can't be among {checkpoint.size} entries")
+    at, last, root = index, checkpoint.size - 1, hashlib.sha256(b"\0" + entry).digest()
+    for sibling in proof:
+        need(last, "a proof with too many hashes")
+        if at & 1 or at == last:
+            root = node(sibling, root)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            root = node(root, sibling)
+        at, last = at >> 1, last >> 1
+    need(last == 0 and root == checkpoint.root, "the proof does not lead from the entry to the root")
+
+def read_proof(data: bytes) -> tuple[int, list[bytes], bytes]:
+    """Return index, hashes and checkpoint note of a ``.tlog-proof``."""
+    head, gap, note = data.partition(b"\n\n")
+    need(gap and re.fullmatch(rb"[\n\x20-\x7e]+", head), "not a tlog-proof")
+    lines = head.decode("ascii").split("\n")
+    need(lines.pop(0) == "c2sp.org/tlog-proof@v1", "not a tlog-proof of version 1")
+    if lines and lines[0].startswith("extra "):  # anybody may have written it: not used
+        need(unbase64(lines.pop(0)[6:]), "a tlog-proof with an empty line `extra`")
+    need(lines and re.fullmatch("index (0|[1-9][0-9]{0,18})", lines[0]) and len(lines) <= 64, "a proof without index")
+    hashes = [unbase64(line) for line in lines[1:]]
+    need(all(len(one) == 32 for one in hashes), "a hash that has not 32 bytes")
+    return int(lines[0][6:]), hashes, note
+
+# ------------------------------------------------------------------------- entries (DSSE, in-toto, custody-log.md)
+class Entry(NamedTuple):
+    raw: bytes
+    predicate: dict[str, Any]
+    subjects: dict[str, str]
+    keyid: str
+    signature: bytes
+    signed: bytes
+
+    def __getattr__(self, name: str) -> Any:  # the members of the predicate: seq, prev, log, type, event ...
+        return self.predicate[name]
+
+def read_envelope(raw: bytes, predicate_type: str) -> Entry:
+    """Return what a DSSE envelope of an in-toto statement holds, and the bytes that its one signature signs."""
+    need(0 < len(raw) <= MAX_ENTRY, "an entry has 1 to 65,535 bytes")
+    envelope = canonical_json(raw, ENVELOPE)
+    payload, type_, signatures = unbase64(envelope["payload"]), envelope["payloadType"], envelope["signatures"]
+    need(len(signatures) == 1, "not exactly one signature")
+    statement = canonical_json(payload, STATEMENT)
+    need(statement["predicateType"] == predicate_type, f"a statement of another type than {predicate_type}")
+    subjects = {row["name"]: row["digest"]["sha256"] for row in statement["subject"]}
+    names = [row["name"] for row in statement["subject"]]
+    need(names == sorted(subjects) and len(names) <= 100, "subjects that do not ascend, or more than 100")
+    signed = b"DSSEv1 %d %s %d %s" % (len(type_), type_.encode(), len(payload), payload)
+    return Entry(raw, statement["predicate"], subjects, signatures[0]["keyid"], unbase64(signatures[0]["sig"]), signed)
+
+def read_entry(raw: bytes) -> Entry:
+    entry = read_envelope(raw, ENTRY_TYPE)
+    fits(entry.predicate, PREDICATE, "the predicate")
+    fits(entry.subject_prev, {name: {"count": int, "entry": HEX} for name in entry.subjects}, "subject_prev")
+    for name, digest in entry.subjects.items():
+        called = entry.log if name == "log" else name if name.split("_")[0] in KINDS_WITHOUT_CONTENT else None
+        need(called is None or digest == hashlib.sha256(called.encode()).hexdigest(), f"{name} has not its digest")
+    return entry
+
+def read_key(row: dict[str, Any]) -> tuple[str, PublicKey | None]:
+    """Return keyid and key of ``{algorithm, keyid, spki}``; no key for an algorithm that is not known here."""
+    der = unbase64(str(row.get("spki")))
+    need(hashlib.sha256(der).hexdigest() == row.get("keyid"), "a keyid that is not its key's")
+    if row.get("algorithm") != "ed25519":
+        return row["keyid"], None
+    need(der[:12].hex() == "302a300506032b6570032100" and len(der) == 44, "a key that is not Ed25519")
+    return row["keyid"], key_of(der[12:])
+
+class Keys:
+    """Which keys sign entries: those that entry 0 names, then those enrolled before and not revoked before."""
+    def __init__(self, first: Entry, policy: Policy | None, pinned: str | None) -> None:
+        need(first.seq == 0 and first.type == "log.opened", "the first entry is not log.opened")
+        facts = fits(first.facts, OPENED, "log.opened")
+        self.log_key, self.threshold = read_vkey(facts["log_vkey"]), facts["root_threshold"]
+        need(facts["origin"] == first.log == self.log_key.name, "log.opened of one log speaks of another")
+        need(policy is None or self.log_key in policy.logs, "log.opened names another log key than the policy")
+        need(pinned in (None, facts["log_vkey"]), "log.opened names another log key than --key: another log")
+        self.valid = {name: dict(map(read_key, facts[name + "_keys"] or [])) for name in ("recorder", "root")}
+        self.ever = {*self.valid["recorder"], *self.valid["root"]}
+
+    def check(self, entry: Entry, report: Report) -> None:
+        """Refuse an entry that no key valid at its position signed; then take in what it changes for those behind."""
+        need(entry.keyid in self.valid["recorder"], f"it is signed by a key that is not valid here: {entry.keyid}")
+        key, name, facts = self.valid["recorder"][entry.keyid], f"entry {entry.seq}", entry.facts or {}
+        need(key is None or key.verifies(entry.signed, entry.signature), "its signature is not valid")
+        unknown = key is None
+        if self.threshold and entry.type in ("key.enrolled", "key.revoked", "log.closed"):
+            report.bad(6, name, f"{self.threshold} root keys must endorse it, which is not checked here")
+        chosen, keyid, good = self.valid.get(str(facts.get("purpose"))), facts.get("keyid"), facts.get("good_size")
+        if entry.type == "key.enrolled" and chosen is not None:
+            keyid, key = read_key(facts)
+            proof = f"strongroom-key/1\n{entry.log}\n{keyid}\n{facts['purpose']}\n".encode()
+            need(keyid not in self.ever, "it enrols a key that this log had already")
+            need(key is None or key.verifies(proof, unbase64(str(facts.get("proof")))), "no proof of possession")
+            chosen[keyid], unknown = key, unknown or key is None
+            self.ever.add(keyid)
+        elif entry.type == "key.revoked" and chosen is not None:
+            need(keyid in chosen, "it revokes a key that is not valid")
+            del chosen[str(keyid)]
+            if type(good) is int and good <= entry.seq:
+                report.bad(6, name, f"what the key {keyid} signed from entry {good} up to this one is in doubt")
+        if unknown:
+            report.bad(6, name, "a key of an algorithm that is not known here: its signature could not be checked")
+
+class Openings:
+    """Salts and values behind commitments, one text to a line; each must fit an entry that is read."""
+    def __init__(self, path: str | None, report: Report) -> None:
+        self.wanted: dict[str, tuple[int, Any]] = {}
+        for count, line in enumerate(read_file(path, MAX_LIST, named=True).splitlines() if path else [], 1):
+            with report.at(f"opening {count}", code=20), refusing("not base64url of UTF-8", ValueError):
+                need(re.fullmatch(b"[0-9A-Za-z_-]+", line), "not base64url")
+                padded = line.decode("ascii").replace("-", "+").replace("_", "/") + "=" * (-len(line) % 4)
+                value = read_json(unbase64(padded).decode("utf-8"))
+                need(isinstance(value, list) and len(value) == 3, "not a list of salt, place and value")
+                self.wanted[hashlib.sha256(line).hexdigest()] = (count, value)
+
+    def fit(self, entry: Entry, report: Report) -> None:
+        for name, one in entry.commitments.items() if self.wanted else ():
+            for n, text in enumerate(one if isinstance(one, list) else [one]):
+                place = f"{entry.event}/{name}" + (f"/{n}" if isinstance(one, list) else "")
+                if self.wanted.get(str(text), (0, [0, 0]))[1][1] == place:
+                    count, value = self.wanted.pop(text)
+                    report.line("OK", f"opening {count}: entry {entry.seq}, {name}: {json.dumps(value[2])}")
+
+    def rest(self, report: Report) -> None:
+        for count, value in self.wanted.values():
+            report.bad(20, f"opening {count}", f"it fits no commitment of the entries read; it speaks of {value[1]}")
+
+# ---------------------------------------------------------------------------------------------------- a whole log
+def tile_path(level: str, index: int, width: int) -> str:
+    name = f"{index % 1000:03}"
+    while index >= 1000:
+        index //= 1000
+        name = f"x{index % 1000:03}/{name}"
+    return f"tile/{level}/{name}" + ("" if width == 256 else f".p/{width}")
+
+def split_bundle(data: bytes) -> list[bytes]:
+    found, at = [], 0
+    while at < len(data):
+        end = at + 2 + int.from_bytes(data[at:at + 2], "big")
+        found.append(data[at + 2:end])
+        at = end
+    need(at == len(data) and all(found), "a bundle that ends within an entry, or has an empty one")
+    return found
+
+class Log:
+    """A folder in the layout tlog-tiles, whose every file must be what the entries give."""
+    def __init__(self, folder: str, report: Report) -> None:
+        self.folder, self.report, self.tree, self.is_closed = folder, report, Tree(), False
+        self.prev: str | None = ZEROES  # None where the entry before could not be read
+        self.heads: dict[str, tuple[int, str]] = {}
+        self.events: set[bytes] = set()
+        self.masters: dict[str, int] = {}
+
+    def parts(self, level: str, index: int, width: int, *, exact: bool = False) -> list[bytes]:
+        """Return the hashes of a tile, or the entries of a bundle; of the full one where a partial one has gone."""
+        try:
+            held, data = width, read_file(os.path.join(self.folder, tile_path(level, index, width)), MAX_BUNDLE)
+        except NotFound:
+            need(width < 256 and not exact, "it is not there")
+            held, data = 256, read_file(os.path.join(self.folder, tile_path(level, index, 256)), MAX_BUNDLE)
+        need(level == "entries" or len(data) == 32 * held, "a tile of another length")
+        parts = split_bundle(data) if level == "entries" else [data[at:at + 32] for at in range(0, len(data), 32)]
+        need(len(parts) == held, f"{len(parts)} entries and not {held}")
+        return parts[:width]
+
+    def check_entry(self, seq: int, raw: bytes, keys: Keys | None, openings: Openings) -> None:
+        prev, self.prev = self.prev, hashlib.sha256(raw).hexdigest() if raw else None
+        with self.report.at(f"entry {seq}") if raw else contextlib.suppress(Refused):
+            entry, gaps = read_entry(raw), []
+            for name, head in entry.subject_prev.items():
+                gaps += [name] if self.heads.get(name, (0, ZEROES)) != (head["count"], head["entry"]) else []
+                self.heads[name] = (head["count"] + 1, str(self.prev))
+            need(keys is None or entry.log == keys.log_key.name, "it is an entry of another log")
+            if keys is not None:
+                keys.check(entry, self.report)
+            need(entry.seq == seq, f"it says that it is entry {entry.seq}")
+            need(prev in (None, entry.prev), "its prev is not the digest of the entry before it")
+            need(bytes.fromhex(entry.event[6:]) not in self.events, "its event stands in the log already")
+            self.events.add(bytes.fromhex(entry.event[6:]))
+            need(not gaps, f"the chain of {', '.join(gaps)} has a gap, or goes another way")
+            need(not self.is_closed, "it stands behind log.closed")
+            openings.fit(entry, self.report)
+            if entry.type == "master.defined":
+                self.masters.update(dict.fromkeys(entry.subjects.values(), seq))
+            if entry.type in ("log.closed", "key.enrolled", "key.revoked") or (seq == 0 and entry.facts["predecessor"]):
+                self.report.line("NOTE", f"entry {seq}, {entry.type}: {json.dumps(entry.facts, sort_keys=True)}")
+            self.is_closed = entry.type == "log.closed"
+
+    def check_tiles(self, size: int) -> None:
+        """Hold against the entries each tile that the newest entry has filled, and at the end those that it has not."""
+        for level, row in enumerate(self.tree.newest):
+            count = self.tree.size >> 8 * level
+            if self.tree.size % 256 ** (level + 1) == 0 or (self.tree.size == size and count % 256):
+                place = (str(level), (count - 1) // 256, (count - 1) % 256 + 1)
+                with self.report.at(tile_path(*place)):
+                    need(self.parts(*place) == row, "other hashes than those of the entries")
+
+    def check_rest(self, size: int) -> None:
+        """Look at every other file: only older and newer states of tiles may stand beside those that were checked."""
+        places, end, beyond = {}, size, 0
+        for folder, folders, files in os.walk(self.folder):
+            for path in (os.path.join(folder, name) for name in files + folders):
+                if os.path.islink(path) or not os.path.isdir(path):
+                    name = os.path.relpath(path, self.folder).replace(os.sep, "/")
+                    is_tile = re.fullmatch(r"tile/(entries|[0-7])/([x0-9/]+)(?:\.p/([0-9]{1,3}))?", name)
+                    digits = re.sub("[x/]", "", is_tile[2]) if is_tile else ""
+                    width = int(is_tile[3] or 256) if is_tile else 0
+                    places[name] = (is_tile[1] if is_tile else "", int(digits[:20] or 0), width)
+                    end = max(end, places[name][1] * 256 + places[name][2] if places[name][0] == "entries" else 0)
+        for name, (level, index, width) in sorted(places.items()):
+            with self.report.at(name):
+                shift = 8 * int(level) if level.isdigit() else 0
+                need(name == "checkpoint" or tile_path(level, index, width) == name, "a file that does not belong here")
+                need(index * 256 + width <= end >> shift, "a tile beyond the end of the log")
+                checked = max(0, min(256, (size >> shift) - index * 256))  # so wide is the one that was checked
+                if width != checked and name != "checkpoint":
+                    known, found = min(checked, width), self.parts(level, index, width, exact=True)
+                    need(not known or found[:known] == self.parts(level, index, checked)[:known], "another beginning")
+                    beyond += width > checked
+        if beyond:
+            self.report.bad(6, "checkpoint", f"{beyond} tiles go on behind it, to entry {end - 1}: it is a copy of "
+                            "a log being written, or an older checkpoint was put back. Ask for the newest, and keep it")
+
+def check_log(options: argparse.Namespace, report: Report) -> None:
+    log, openings, keys, kept = Log(options.folder, report), Openings(options.openings, report), None, []
+    policy = read_policy(read_file(options.policy, MAX_NOTE, named=True)) if options.policy else None
+    with report.at("checkpoint", stop=True):
+        checkpoint = read_checkpoint(read_file(os.path.join(options.folder, "checkpoint"), MAX_NOTE))
+    size = checkpoint.size
+    with report.at("entry 0", stop=policy is None):
+        keys = Keys(read_entry(log.parts("entries", 0, max(1, min(256, size)))[0]), policy, options.key)
+        policy = policy or Policy([keys.log_key], {}, {}, "none")
+    with report.at("checkpoint"):
+        policy.check("checkpoint", checkpoint, report)
+        start = time.perf_counter()
+        for _ in range(5):
+            checkpoint.signed_by(policy.logs[0])
+        pace = (time.perf_counter() - start) / 5
+        report.line("NOTE", f"{size} signatures at {pace * 1000:.2f} ms: it takes about {pace * size * 1.4 + 1:.0f} s")
+    for path in options.against:
+        with report.at(f"kept checkpoint {path}"):
+            data = read_file(path, MAX_NOTE, named=True)
+            kept.append((path, read_checkpoint(read_proof(data)[2] if data.startswith(b"c2sp.org/") else data)))
+            policy.check(f"kept checkpoint {path}", kept[-1][1], report)
+    roots = {one.size: log.tree.root() for _, one in kept}  # that of size 0; the others are found below
+    for first in range(0, size, 256):
+        width, raws, leaves = min(256, size - first), [], []
+        with report.at(tile_path("entries", first // 256, width)):
+            raws = log.parts("entries", first // 256, width)
+            leaves = [hashlib.sha256(b"\0" + raw).digest() for raw in raws]
+        if not raws:
+            with contextlib.suppress(Refused):  # said when the tile itself is checked
+                leaves = log.parts("0", first // 256, width)
+        for n in range(width):
+            log.tree.append(leaves[n] if leaves else b"")
+            log.check_entry(first + n, raws[n] if raws else b"", keys, openings)
+            if log.tree.size in roots:
+                roots[log.tree.size] = log.tree.root()
+        log.check_tiles(size)
+    with report.at("checkpoint"):
+        need(log.tree.root() == checkpoint.root, "its root is not that of the entries")
+        report.line("OK", f"{size} entries give the root {checkpoint.root.hex()}")
+    for path, one in kept:
+        with report.at(f"kept checkpoint {path}"):
+            need(one.origin == checkpoint.origin, f"it is of another log: {one.origin}")
+            need(one.size <= size, f"it has {one.size} entries, this log {size}: rolled back")
+            need(roots[one.size] == one.root, f"the first {one.size} entries have another root: a fork")
+            report.line("OK", f"kept checkpoint {path}: this log continues it")
+    log.check_rest(size)
+    openings.rest(report)
+    if options.masters:
+        check_masters(options.masters, log.masters, report)
+
+def check_masters(root: str, masters: dict[str, int], report: Report) -> None:
+    """Read every file below ``root``; one that is called like a digest must have it."""
+    counts, found = dict.fromkeys(("matched", "changed", "missing", "not recorded"), 0), set()
+    for folder, folders, files in os.walk(root):
+        for path in (os.path.join(folder, name) for name in sorted(files + folders)):
+            name, base = os.path.relpath(path, root).replace(os.sep, "/"), os.path.basename(path)
+            if os.path.islink(path) or not os.path.isdir(path):
+                kind = "changed" if base in masters else "not recorded"
+                with report.at(name, code=20):
+                    digest, is_named = digest_of_file(path), re.fullmatch(HEX, base) is not None
+                    need(digest == base or not is_named, f"it has the digest {digest}")
+                    home = f"sha256/{base[:2]}/{base[2:4]}/{base}"
+                    need(not is_named or "sha256/" not in name or name.endswith(home), "it stands at a wrong place")
+                    need(digest in masters, f"no entry of the log names it; its digest is {digest}")
+                    kind = "matched"
+                    found.add(digest)
+                counts[kind] += 1
+    for digest in sorted(set(masters) - found):
+        report.bad(20, digest, f"missing or changed: the master that entry {masters[digest]} defines")
+        counts["missing"] += 1
+    report.line("NOTE", "masters: " + ", ".join(f"{n} {kind}" for kind, n in counts.items()))
+
+# ------------------------------------------------------------------------------------- receipts, and the command
+def proved(folder: str, names: tuple[str, str], policy: Policy | None, report: Report) -> tuple[Entry, Checkpoint]:
+    """Return an entry that its proof shows under a checkpoint of a log that is believed."""
+    with report.at(names[1], stop=True):
+        index, hashes, note = read_proof(read_file(os.path.join(folder, names[1]), MAX_NOTE))
+        checkpoint = read_checkpoint(note)
+        if policy is None:
+            report.bad(6, names[1], "no keys were given (see --trust): neither signature was checked")
+        else:
+            policy.check(names[1], checkpoint, report)
+    with report.at(names[0], stop=True):
+        entry = read_entry(read_file(os.path.join(folder, names[0]), MAX_ENTRY))
+        check_inclusion(entry.raw, index, checkpoint, hashes)
+        need((entry.seq, entry.log) == (index, checkpoint.origin), "it says that it stands elsewhere")
+        report.line("OK", f"{names[0]}: entry {index} of {entry.log}, {entry.type}")
+    return entry, checkpoint
+
+def check_receipt(options: argparse.Namespace, report: Report) -> None:
+    """Check a receipt: the keys from ``trust``, then entry, proof, and the exhibit where it is given."""
+    openings, trust, names, keys, policy = Openings(options.openings, report), options.trust, options.names, None, None
+    if trust:
+        with report.at("policy", stop=True):
+            policy = read_policy(read_file(os.path.join(trust, "policy"), MAX_NOTE))
+        wanted = re.compile(r"entry-(0|[1-9][0-9]{0,17})\.json").fullmatch
+        numbers = sorted({0, *(int(name[6:-5]) for name in os.listdir(trust) if wanted(name))})
+        for seq in numbers:  # entry 0 names keys; others that stand here have changed them
+            change, start = proved(trust, (f"entry-{seq}.json", f"entry-{seq}.tlog-proof"), policy, report)
+            with report.at(f"entry-{seq}.json", stop=True):
+                keys = keys or Keys(change, policy, options.key)
+                need(change.seq == seq, "it is another entry than it is called")
+                keys.check(change, report)
+    entry, checkpoint = proved(options.folder, names, policy, report)
+    with report.at(names[0]):
+        if keys is not None:
+            need(checkpoint.text == start.text or trust != options.folder, "its checkpoint is not that of entry 0")
+            need(checkpoint.size != start.size or checkpoint.root == start.root, "two roots of one size: a fork")
+            need(not [seq for seq in numbers if seq > entry.seq], "a change of keys from behind it is no proof for it")
+            keys.check(entry, report)
+            report.line("OK", f"{names[0]}: signed by the recorder key {entry.keyid}")
+        need(entry.type == options.type, f"it is {entry.type} and not {options.type}")
+    report.line("NOTE", f"recorded {entry.recorded_at} (a claim): {json.dumps(entry.facts, sort_keys=True)}")
+    for name, digest in entry.subjects.items():
+        report.line("NOTE", f"{name} has the SHA-256 {digest}")
+    if options.file:
+        with report.at(options.file, code=20):
+            found = digest_of_file(options.file, named=True)
+            need([found] == list(entry.subjects.values()), f"it has the SHA-256 {found}: not what was recorded")
+            report.line("OK", f"{options.file}: bit for bit what was recorded")
+    openings.fit(entry, report)
+    openings.rest(report)
+
+def read_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    receipt, log, drop = (commands.add_parser(name) for name in ("receipt", "log", "drop"))
+    for command, what in ((receipt, "folder"), (log, "folder"), (drop, "proof")):
+        command.add_argument(what)
+        command.add_argument("--key", metavar="VKEY", help="the log's verifier key, as you got it from elsewhere")
+        command.add_argument("--openings", metavar="FILE", help="openings, one to a line: does each fit a commitment?")
+        command.set_defaults(trust=None, file=None, policy=None, masters=None, against=[])
+    receipt.add_argument("file", nargs="?", help="the exhibit")
+    log.add_argument("--against", metavar="FILE", action="append", help="a checkpoint or receipt kept from earlier")
+    log.add_argument("--masters", metavar="DIR", help="a folder of sealed files to hold against the log")
+    log.add_argument("--policy", metavar="FILE", help="the logs and witnesses that you believe (tlog-policy)")
+    drop.add_argument("--trust", metavar="DIR", help="a receipt folder of an item of the same log, for its keys")
+    options = parser.parse_args(arguments)
+    if options.command == "receipt":
+        options.trust, options.type = options.folder, "master.defined"
+        options.names = ("entry.json", "receipt.tlog-proof")
+    elif options.command == "drop":
+        options.folder, name = os.path.split(options.proof)
+        options.names, options.type = (re.sub(r"\.tlog-proof\Z", "", name) + ".entry.json", name), "drop.completed"
+    return options
+
+def main(arguments: list[str], out: Any = None) -> int:
+    options, report = read_arguments(arguments), Report(out or sys.stdout)
+    given = [options.folder, options.file, options.trust, options.policy, options.masters, options.openings]
+    for path in filter(None, [*given, *options.against, getattr(options, "proof", None)]):
+        if not os.path.exists(path):
+            report.line("BAD", f"{path} is not there")
+            return 3
+    with contextlib.suppress(Stop), report.at(options.folder, stop=True):
+        (check_log if options.command == "log" else check_receipt)(options, report)
+    words = {0: "all that was checked is good", 6: "what was checked is good, and something could not be checked",
+             20: "a file is not what was recorded", 21: "the log, a receipt or a signature is wrong"}
+    report.line("RESULT", f"{report.worst}: {words[report.worst]}")
+    if not options.key:
+        report.line("NOTE", "whoever makes up a log signs it too: compare its key with one from elsewhere (--key)")
+    return report.worst
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (KeyboardInterrupt, BrokenPipeError):
+        os._exit(130)

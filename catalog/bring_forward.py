@@ -7,17 +7,17 @@ unprojected; then nothing heavy is imported.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
 from catalog import database
 from catalog.cursor import Cursor
 from ledger.layout import StoreLayout
-from ledger.reader import LogReader
+from ledger.store_reader import LogPart, StoreReader
 
 if TYPE_CHECKING:
     from catalog.sqlite import Catalogue
-    from hashing.checkpoint import Checkpoint
     from vault.local import LocalStore
 
 _TRIES = 3  # when another process makes the catalogue again at the same time
@@ -42,10 +42,10 @@ def bring_forward_unless_only(layout: StoreLayout, ignored: frozenset[str]) -> N
     """As `bring_forward`, unless all that is missing are entries of the ``ignored`` types."""
     with contextlib.closing(database.connect_to_read(layout.catalogue)) as connection:
         cursor = database.read_cursor(connection)
-    with LogReader(layout) as log:
-        sealed = log.sealed()
-        follows = cursor.origin == sealed.origin and cursor.size <= sealed.size
-        is_current = follows and log.types(cursor.size, sealed.size) <= ignored
+    with StoreReader(layout) as log:
+        part = log.parts()[-1]
+        follows = cursor.origin == part.checkpoint.origin and cursor.size <= part.end
+        is_current = follows and log.types(cursor.size, part.end) <= ignored
     if not is_current:
         bring_forward(layout)
 
@@ -59,7 +59,7 @@ class Follower:
 
         self._catalogue = Catalogue.open(layout.catalogue)
         self._derived = derived_store(layout)
-        self._log = LogReader(layout)
+        self._log = StoreReader(layout)
 
     def __enter__(self) -> Self:
         return self
@@ -73,19 +73,28 @@ class Follower:
 
     def bring_forward(self) -> Cursor:
         """Project every sealed entry that the catalogue does not have, and return where it stands then."""
-        return project(self._log, self._catalogue, self._log.sealed(), self._derived)
+        return project(self._log, self._catalogue, self._derived)
 
 
-def project(
-    log: LogReader, catalogue: Catalogue, sealed: Checkpoint, derived: LocalStore, *, stop: int | None = None
-) -> Cursor:
-    """Project the entries from the catalogue's cursor up to ``sealed``, or ``stop``; return the new cursor."""
+def project(log: StoreReader, catalogue: Catalogue, derived: LocalStore, *, stop: int | None = None) -> Cursor:
+    """Project the sealed entries from the catalogue's cursor on, up to the place ``stop``; return the new cursor.
+
+    One log after the other: where one was closed, its successor goes on.
+    """
     from catalog.result_objects import results_of
+
+    cursor, parts = catalogue.cursor, log.parts()
+    check_meets(cursor, parts)
+    for part in parts:
+        entries = log.opened(max(cursor.size, part.first), part.end if stop is None else min(stop, part.end))
+        while batch := list(islice(entries, BATCH)):
+            cursor = catalogue.apply(batch, results_of(batch, derived), sealed=part.checkpoint, first=part.first)
+    return cursor
+
+
+def check_meets(cursor: Cursor, parts: Sequence[LogPart]) -> None:
+    """Raise CursorError unless the catalogue stands in one of the logs of the store, and not beyond it."""
     from catalog.sqlite import check_cursor
 
-    cursor = catalogue.cursor
-    check_cursor(cursor, sealed)
-    entries = log.opened(cursor.size, sealed.size if stop is None else stop)
-    while batch := list(islice(entries, BATCH)):
-        cursor = catalogue.apply(batch, results_of(batch, derived), sealed=sealed)
-    return cursor
+    part = next((part for part in parts if part.checkpoint.origin == cursor.origin), parts[-1])
+    check_cursor(cursor, part.checkpoint, first=part.first)

@@ -1,4 +1,6 @@
-"""Where the catalogue stands: of which log, how many entries of it, and which entry was the last.
+"""Where the catalogue stands: how many entries it has, in which log the last of them stands, and which it was.
+
+Entries are counted through all logs of the store, the oldest first.
 
 The last entry's digest ties the next one to it (`prev`), so a catalogue of another log, or of a fork, never goes on.
 """
@@ -17,10 +19,10 @@ BUSY_TIMEOUT_S = 5.0
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """The end of what is projected."""
 
-    origin: str
-    size: int  # entries
-    last_entry: Digest  # of entry size-1; zeroes at size 0
-    root: Digest | None  # of the checkpoint with this size; None between two checkpoints
+    origin: str  # of the log in which the last entry stands
+    size: int  # entries, of all logs
+    last_entry: Digest  # zeroes at size 0
+    root: Digest | None  # of the checkpoint that ends here; None between two checkpoints
 
 
 READ_CURSOR = "SELECT origin, size, last_entry, root FROM cursor"

@@ -173,14 +173,18 @@ def _spans(connection: sqlite3.Connection, query: str, analysis_id: int | None) 
 
 def _events(connection: sqlite3.Connection, subject: str) -> tuple[EventLine, ...]:
     rows = connection.execute(
-        "SELECT event.seq, type, known, recorded_us, actor FROM subject "
+        "SELECT event.seq, type, known, recorded_us, actor, log.first, log.origin FROM subject "
         "CROSS JOIN event_subject ON event_subject.subject_id = subject.subject_id "
-        "CROSS JOIN event ON event.seq = event_subject.seq WHERE subject.name = ? ORDER BY event.seq",
+        "CROSS JOIN event ON event.seq = event_subject.seq "
+        "JOIN log ON log.first = (SELECT max(first) FROM log WHERE first <= event.seq) "
+        "WHERE subject.name = ? ORDER BY event.seq",
         (subject,),
     ).fetchall()
     return tuple(
-        EventLine(seq=seq, type=type_name, known=bool(known), recorded_us=recorded_us, actor=actor)
-        for seq, type_name, known, recorded_us, actor in rows
+        EventLine(
+            log=origin, seq=place - first, type=type_name, known=bool(known), recorded_us=recorded_us, actor=actor
+        )
+        for place, type_name, known, recorded_us, actor, first, origin in rows
     )
 
 

@@ -68,8 +68,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventLine:
-    """One entry of the log that has this item or drop as a subject."""
+    """One entry of a log of the store that has this item or drop as a subject."""
 
+    log: str  # origin
     seq: int
     type: str
     known: bool
@@ -78,6 +79,7 @@ class EventLine:
 
     def as_json(self) -> dict[str, Printed]:
         return {
+            "log": self.log,
             "seq": self.seq,
             "type": self.type,
             "recorded_at": time_text(self.recorded_us),

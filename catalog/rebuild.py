@@ -22,7 +22,7 @@ from catalog.result_objects import derived_store
 from catalog.sqlite import Catalogue
 from ledger.layout import StoreLayout
 from ledger.machine import refuse_other_owner
-from ledger.reader import LogReader
+from ledger.store_reader import StoreReader
 
 _JOURNAL = "-journal"
 NEW_PREFIX = "catalogue.new-"
@@ -63,9 +63,9 @@ def workbench(layout: StoreLayout) -> Iterator[Callable[[], Path]]:
 
 
 def project_fresh(layout: StoreLayout, path: Path, *, stop: int | None = None) -> Cursor:
-    """Make a catalogue in the new file ``path``, projected from entry 0 to the newest checkpoint, or up to ``stop``."""
-    with LogReader(layout) as log, Catalogue.create(path, log.origin) as catalogue:
-        return project(log, catalogue, log.sealed(), derived_store(layout), stop=stop)
+    """Make a catalogue in the new file ``path``, from the first entry to the newest checkpoint, or up to ``stop``."""
+    with StoreReader(layout) as log, Catalogue.create(path, log.parts()[0].checkpoint.origin) as catalogue:
+        return project(log, catalogue, derived_store(layout), stop=stop)
 
 
 def _remove_leftovers(layout: StoreLayout) -> None:

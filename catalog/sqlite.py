@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
+from msgspec.structs import replace
 from sqlite_utils import Database
 
 from base import fsio
@@ -37,6 +38,7 @@ from catalog.projections.rows import (
 )
 from hashing.checkpoint import Checkpoint
 from hashing.digest import ZERO_DIGEST
+from ledger.events.log import LOG_OPENED, Predecessor
 from ledger.openings import OpenedEntry
 
 MIGRATIONS_TABLE = CATALOGUE.migrations_table
@@ -104,18 +106,22 @@ class Catalogue:
         """Where the catalogue stands."""
         return database.read_cursor(self._connection)
 
-    def apply(self, entries: Sequence[OpenedEntry], results: Results, *, sealed: Checkpoint) -> Cursor:
+    def apply(self, entries: Sequence[OpenedEntry], results: Results, *, sealed: Checkpoint, first: int = 0) -> Cursor:
         """Project ``entries``, which follow each other, below the checkpoint ``sealed``; return the new cursor.
+
+        They are of one log, whose first entry has the place ``first``.
 
         What is projected already is skipped. Raises CursorError for a gap, for another log, and for entries that are
         not sealed: the catalogue may lag behind the log and never lead.
         """
         with database.declared_errors(), self._transaction():
             cursor = self.cursor
-            check_cursor(cursor, sealed)
-            fresh = [opened for opened in entries if opened.entry.seq >= cursor.size]
+            fresh = [opened for opened in entries if opened.place >= cursor.size]
+            if fresh and _continues(cursor, fresh[0], first):
+                cursor = replace(cursor, origin=sealed.origin, last_entry=ZERO_DIGEST, root=None)
+            check_cursor(cursor, sealed, first=first)
             if fresh:
-                _check_chain(cursor, fresh, sealed)
+                _check_chain(cursor, fresh, first + sealed.size)
                 self._write([row for opened in fresh for row in changes(opened, results)])
                 cursor = self._move(fresh[-1], sealed)
             reach("catalogue.commit")
@@ -131,11 +137,11 @@ class Catalogue:
                     self._db.conn.executemany(_statement(change), by_change[change])
 
     def _move(self, last: OpenedEntry, sealed: Checkpoint) -> Cursor:
-        size = last.entry.seq + 1
-        root = sealed.root if size == sealed.size else None
+        size = last.place + 1
+        root = sealed.root if last.entry.seq + 1 == sealed.size else None
         self._connection.execute(
-            "UPDATE cursor SET size = ?, last_entry = ?, root = ?",
-            (size, last.entry.digest.raw, root.raw if root else None),
+            "UPDATE cursor SET origin = ?, size = ?, last_entry = ?, root = ?",
+            (sealed.origin, size, last.entry.digest.raw, root.raw if root else None),
         )
         return Cursor(origin=sealed.origin, size=size, last_entry=last.entry.digest, root=root)
 
@@ -160,27 +166,42 @@ class Catalogue:
             raise CatalogueError(f"the catalogue has another schema than this version makes: {', '.join(wrong)[:200]}.")
 
 
-def check_cursor(cursor: Cursor, sealed: Checkpoint) -> None:
-    """Raise CursorError unless the catalogue stands in the log of ``sealed``, and not beyond it."""
+def check_cursor(cursor: Cursor, sealed: Checkpoint, *, first: int = 0) -> None:
+    """Raise CursorError unless the catalogue stands in the log of ``sealed``, and not beyond it.
+
+    The first entry of that log has the place ``first``.
+    """
     if cursor.origin != sealed.origin:
         raise CursorError(f"the catalogue is that of the log {cursor.origin}; this store's log is {sealed.origin}.")
-    if cursor.size > sealed.size:
-        raise CursorError(f"the catalogue holds {cursor.size} entries, the sealed log {sealed.size}: it is ahead.")
-    if cursor.size == sealed.size and cursor.root is not None and cursor.root != sealed.root:
-        raise CursorError(f"the catalogue was made from another log: at size {cursor.size} the roots differ.")
+    size = cursor.size - first
+    if not 0 <= size <= sealed.size:
+        raise CursorError(f"the catalogue holds {size} entries, the sealed log {sealed.size}: it is ahead.")
+    if size == sealed.size and cursor.root is not None and cursor.root != sealed.root:
+        raise CursorError(f"the catalogue was made from another log: at size {size} the roots differ.")
 
 
-def _check_chain(cursor: Cursor, fresh: Sequence[OpenedEntry], sealed: Checkpoint) -> None:
+def _continues(cursor: Cursor, opened: OpenedEntry, first: int) -> bool:
+    """Return whether ``opened`` begins the successor of the log in which the catalogue stands, at its very end."""
+    stated = Predecessor.of(opened.entry.facts.get("predecessor")) if opened.entry.type == LOG_OPENED.name else None
+    return (
+        stated is not None
+        and opened.entry.seq == 0
+        and cursor.size == opened.place == first
+        and (stated.origin, stated.root) == (cursor.origin, cursor.root)
+    )
+
+
+def _check_chain(cursor: Cursor, fresh: Sequence[OpenedEntry], end: int) -> None:
     size, last = cursor.size, cursor.last_entry
     for opened in fresh:
         entry = opened.entry
-        if entry.seq != size or entry.log != cursor.origin:
-            raise CursorError(f"the catalogue stands at {size} and was given entry {entry.seq}: there is a gap.")
+        if opened.place != size or entry.log != cursor.origin:
+            raise CursorError(f"the catalogue stands at {size} and was given entry {opened.place}: there is a gap.")
         if entry.prev != last:
             raise CursorError(f"entry {entry.seq} does not follow the entry that the catalogue has before it.")
         size, last = size + 1, entry.digest
-    if size > sealed.size:
-        raise CursorError(f"entry {size - 1} is not sealed: the checkpoint covers {sealed.size} entries.")
+    if size > end:
+        raise CursorError(f"entry {size - 1} is not sealed: the checkpoint covers {end} entries.")
 
 
 # ----------------------------------------------------------------------------------------------------- statements

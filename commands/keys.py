@@ -10,6 +10,7 @@ import click
 from base.errors import UsageError
 from commands.options import output_options, store_option
 from commands.output import Column, Output, Tone, Word
+from commands.rotation import rotate
 from ledger.layout import StoreLayout
 
 if TYPE_CHECKING:  # imported when a command runs, so that --help starts fast
@@ -41,7 +42,10 @@ _passphrase_file = click.option(
 
 @click.group()
 def key() -> None:
-    """The keys that may speak in the log: list, enrol, revoke, back up, endorse."""
+    """The keys that may speak in the log: list, enrol, revoke, rotate, back up, endorse."""
+
+
+key.add_command(rotate)
 
 
 @key.command("list")

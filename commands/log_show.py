@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ledger.completeness import SubjectChain
     from ledger.history import History, Period, ToldEntry
     from ledger.reader import LogReader
+    from ledger.store_reader import StoreReader
 
 NEWEST = 100  # entries of the whole log, where neither a number nor a period is given
 
@@ -83,10 +84,10 @@ def show(
     from ledger.actors import actors
     from ledger.events.vocabulary import OpeningClass
     from ledger.history import classes_for, history_of, told_entries
-    from ledger.reader import LogReader
+    from ledger.store_reader import StoreReader
 
     period = read_period(begin, end)
-    with Consultation(layout, "log-show") as consultation, LogReader(layout) as reader:
+    with Consultation(layout, "log-show") as consultation, StoreReader(layout) as reader:
         asked = _asked(reader, identifier, drop, period, limit)
         history = history_of(reader, asked.name, limit=asked.limit, period=period, drop=asked.drop)
         items, links = _looked_at(reader, asked)
@@ -187,15 +188,19 @@ def _print_history(
     history: History,
     told: Iterable[ToldEntry],
     users: dict[str, str],
-    reader: LogReader,
+    reader: StoreReader,
 ) -> None:
     from commands.history import print_chains, print_entry
 
     counted, unsealed, sealed = _Counted(), 0, reader.sealed().size
+    log = None if len(reader.parts()) > 1 else reader.origin
     for one in told:
+        if one.entry.log != log:  # positions begin again with each log
+            log = one.entry.log
+            output.text(Word(f"log {log}", Tone.TITLE))
         print_entry(output, one, users)
         counted.add(one, asked)
-        unsealed += one.entry.seq >= sealed
+        unsealed += one.entry.log == reader.origin and one.entry.seq >= sealed
     output.note(f"Entries shown: {len(history.seqs):,}.")
     if history.earlier:
         output.note(Word("NOT SHOWN", Tone.WAITING), f"{history.earlier:,} earlier entries: see --limit.")

@@ -52,17 +52,28 @@ class Analysed:
 
 def tasks_open(recorder: Recorder, *, items: Iterable[str] | None = None, again: bool = False) -> Iterator[Task]:
     """Yield every master that has had no analysis yet, oldest first; with ``again`` those that have had one too."""
-    rows = recorder.connection.execute(
+    rows = recorder.stated(
         "SELECT s.name, a.sha256, a.drop_id FROM main.entry e JOIN main.subject s ON s.seq = e.seq "
-        "JOIN openings.arrival a ON a.seq = e.seq WHERE e.type = 'master.defined' AND (? OR NOT EXISTS ("
+        f"JOIN openings.arrival a ON a.seq = e.seq WHERE e.type = 'master.defined' AND ({int(again)} OR NOT EXISTS ("
         "SELECT 1 FROM main.subject s2 JOIN main.entry e2 ON e2.seq = s2.seq "
-        "WHERE s2.name = s.name AND e2.type IN ('analysis.completed', 'analysis.failed'))) ORDER BY e.seq",
-        (again,),
-    ).fetchall()
+        "WHERE s2.name = s.name AND e2.type IN ('analysis.completed', 'analysis.failed'))) AND e.seq < ? ORDER BY e.seq"
+    )
+    analysed = set() if again else _analysed_later(recorder)
     wanted = None if items is None else set(items)
     for item, sha256, drop in rows:
-        if wanted is None or item in wanted:
+        if (wanted is None or item in wanted) and item not in analysed:
             yield Task(item=item, sha256=Digest(sha256), drop=drop)
+
+
+def _analysed_later(recorder: Recorder) -> set[str]:
+    """Return the items with an analysis, where it may stand in a later log than the master."""
+    if not recorder.earlier:
+        return set()
+    rows = recorder.stated(
+        "SELECT s.name FROM main.entry e JOIN main.subject s ON s.seq = e.seq "
+        "WHERE e.type IN ('analysis.completed', 'analysis.failed') AND e.seq < ?"
+    )
+    return {item for (item,) in rows}
 
 
 class Analyst:

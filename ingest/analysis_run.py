@@ -11,10 +11,10 @@ from catalog.bring_forward import bring_forward
 from ingest.analysis import Analysed, Analyst, Task, tasks_open
 from ingest.leftovers import clear_leftovers
 from ledger.layout import StoreLayout
-from ledger.reader import LogReader
 from ledger.record import Recorder
 from ledger.recovery import start
 from ledger.seal import seal
+from ledger.store_reader import StoreReader
 from vault.local import LocalStore
 
 _LOOK_S = 1.0
@@ -60,7 +60,7 @@ def _analyse(
 
 
 def _full_name(layout: StoreLayout, identifier: str) -> str:
-    with LogReader(layout) as log:
+    with StoreReader(layout) as log:
         return log.full_name(identifier)
 
 

@@ -10,6 +10,7 @@ from ingest.drops import Drop
 from ingest.source_manifest import source_manifest_verdict
 from ledger.arrivals import Completion
 from ledger.events.drop import ManifestLine
+from ledger.layout import StoreLayout
 from ledger.record import Recorder
 from ledger.seal import seal
 from vault.local import LocalStore
@@ -21,6 +22,7 @@ class Completed:
 
     completion: str
     source_manifest: str
+    log: StoreLayout  # the log that says so: an earlier one, when just this was stated there
     seq: int
     checkpoint: Checkpoint
 
@@ -53,7 +55,11 @@ def complete_drop(
             )
         ]
     )
-    return Completed(completion=completion, source_manifest=manifest, seq=recorded.seq, checkpoint=seal(recorder))
+    log, checkpoint = recorder.layout, seal(recorder)
+    for earlier in recorder.earlier.logs:
+        if earlier.origin == recorded.log:
+            log, checkpoint = earlier.layout, earlier.checkpoint
+    return Completed(completion=completion, source_manifest=manifest, log=log, seq=recorded.seq, checkpoint=checkpoint)
 
 
 def _completion(*, sealed: int, refused: int, manifest: str, vanished: bool) -> str:

@@ -33,6 +33,7 @@ class Sealed:
     item: str
     sha256: Digest
     size_bytes: int
+    log: str  # origin of the log that has its entry
     seq: int
     fresh: bool  # False: this very arrival had been sealed before
 
@@ -200,6 +201,7 @@ def _told(outcome: _InVault | NotTaken, entries: dict[bytes, Recorded]) -> Seale
         item=entry.subjects[0],
         sha256=outcome.stored.sha256,
         size_bytes=outcome.stored.size_bytes,
+        log=entry.log,
         seq=entry.seq,
         fresh=entry.fresh,
     )

@@ -13,7 +13,7 @@ from base.escape import shown
 from ingest.intake_db import Condition, DropRow, FileRow, IntakeDb
 from ledger.keys.pending import Proposal, pending
 from ledger.layout import StoreLayout
-from ledger.reader import LogReader
+from ledger.store_reader import StoreReader
 
 _LOST = Condition(
     subject=b"",
@@ -108,10 +108,10 @@ class Overview:
 def overview(layout: StoreLayout) -> Overview:
     """Return what is known of a store now. Works beside a running recorder, and changes nothing."""
     drops, conditions = _intake(layout)
-    with LogReader(layout) as log:
-        sealed = log.sealed()
-        recorded = log.recorded()
-        last = log.entry(recorded - 1)
+    with StoreReader(layout) as log:
+        sealed, parts = log.sealed(), log.parts()
+        recorded = log.recorded() - parts[-1].first
+        last = log.entry(log.recorded() - 1)
         not_analysed = log.count_not_analysed()
         if not layout.intake_db.exists() and log.names_beginning("drop_"):
             conditions = [_LOST]

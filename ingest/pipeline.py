@@ -155,6 +155,7 @@ class Pipeline:
                             "drop": drop.row.drop_id,
                             "sha256": outcome.sha256.hex,
                             "size_bytes": outcome.size_bytes,
+                            "log": outcome.log,
                             "seq": outcome.seq,
                         }
                     )

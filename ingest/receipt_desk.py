@@ -140,9 +140,9 @@ class ReceiptDesk:
         """Return the files of one receipt by their extension."""
         files = {Part.PAGE: html(state), Part.TEXT: text(state)}
         if completed is not None:
-            with LogReader(self._layout) as log:
+            with LogReader(completed.log) as log:
                 files[Part.ENTRY] = log.entry(completed.seq).raw
-            files[Part.PROOF] = prove(self._layout, completed.seq).encode()
+            files[Part.PROOF] = prove(completed.log, completed.seq).encode()
         return files
 
     def _keep(self, drop_id: str, state: ReceiptState, files: dict[Part, bytes]) -> bool:

@@ -37,24 +37,21 @@ def receive_drop(recorder: Recorder, row: DropRow, *, rule: str, depositor_uid: 
 
 
 def is_received(recorder: Recorder, drop_id: str) -> bool:
-    """Return whether the log knows this drop."""
-    with log_db.declared_errors():
-        row = recorder.connection.execute("SELECT 1 FROM main.head WHERE name = ?", (drop_id,)).fetchone()
-    return row is not None
+    """Return whether a log of this store knows this drop."""
+    return recorder.knows(drop_id)
 
 
 def known_drops(recorder: Recorder) -> dict[tuple[bytes, bytes], DropRow]:
-    """Return the newest drop of each share and name that the log knows: for a recorder that lost its own memory.
+    """Return the newest drop of each share and name that the logs know: for a recorder that lost its own memory.
 
     What lies in the share under that name is then taken for the same drop: every file is read again, and each arrival
     that is recorded is found and not recorded twice.
     """
-    with log_db.declared_errors():
-        rows = recorder.connection.execute(
-            "SELECT e.raw, o.member, o.text FROM openings.opening o CROSS JOIN main.entry e ON e.seq = o.seq "
-            "WHERE o.type = 'drop.received' AND o.member IN ('share', 'name') "
-            f"AND {log_db.LISTED_BY_TYPE} ORDER BY o.seq"
-        ).fetchall()
+    rows = recorder.stated(
+        "SELECT e.raw, o.member, o.text FROM openings.opening o CROSS JOIN main.entry e ON e.seq = o.seq "
+        "WHERE o.type = 'drop.received' AND o.member IN ('share', 'name') "
+        f"AND {log_db.LISTED_BY_TYPE} AND o.seq < ? ORDER BY o.seq"
+    )
     members: dict[str, dict[str, bytes]] = {}
     for raw, member, text in rows:
         (drop_id,) = parse_entry(raw).subjects

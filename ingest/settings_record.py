@@ -26,11 +26,11 @@ def record_changed_settings(recorder: Recorder, settings: Settings) -> None:
 
 
 def _recorded_settings(recorder: Recorder) -> dict[str, Json]:
-    with log_db.declared_errors():
-        rows = recorder.connection.execute(
-            "SELECT e.raw, o.text FROM openings.opening o CROSS JOIN main.entry e ON e.seq = o.seq "
-            f"WHERE o.type = 'config.changed' AND o.member = 'after' AND {log_db.LISTED_BY_TYPE} ORDER BY o.seq"
-        ).fetchall()
+    rows = recorder.stated(
+        "SELECT e.raw, o.text FROM openings.opening o CROSS JOIN main.entry e ON e.seq = o.seq "
+        f"WHERE o.type = 'config.changed' AND o.member = 'after' AND {log_db.LISTED_BY_TYPE} AND o.seq < ? "
+        "ORDER BY o.seq"
+    )
     return {_setting(raw): parse_opening(text).value for raw, text in rows}
 
 

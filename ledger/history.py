@@ -83,6 +83,7 @@ class ToldEntry:
         """Return the entry for programs: values exactly as they were opened."""
         entry = self.entry
         return {
+            "log": entry.log,
             "seq": entry.seq,
             "type": entry.type,
             "known": entry.known,

@@ -32,6 +32,12 @@ class OpenedEntry(msgspec.Struct, frozen=True, kw_only=True):
     entry: Entry
     values: Mapping[str, Json]  # by member; a list for a listed member
     withheld: frozenset[str]  # members of which at least one opening is missing
+    before: int = 0  # entries of earlier logs of the store, where those are read as one history
+
+    @property
+    def place(self) -> int:
+        """The position of the entry in the history of the store."""
+        return self.before + self.entry.seq
 
 
 def open_entry(entry: Entry, texts: Mapping[Digest, str]) -> OpenedEntry:

@@ -122,6 +122,10 @@ class LogReader:
         # An item of the drop has entries that do not name the drop: who looked at it, for one.
         return [seq for (seq,) in rows if drop in ((entry := self.entry(seq)).drop, *entry.subjects)]
 
+    def items_of_drop(self, drop: str) -> list[str]:
+        """Return the items of ``drop`` that arrived in this log."""
+        return [item for (item,) in self._fetch("SELECT item FROM openings.arrival WHERE drop_id = ?", drop)]
+
     def acts_of(self, actor: str) -> list[int]:
         """Return the positions of what ``actor`` did, ascending; an entry whose opening is gone is missing."""
         # What the service did by itself has null there, and most entries are of that kind: their length tells them.
@@ -164,6 +168,23 @@ class LogReader:
             "WHERE s2.name = s.name AND e2.type IN ('analysis.completed', 'analysis.failed'))"
         )[0]
         return int(count)
+
+    def not_analysed_items(self) -> list[str]:
+        """Return the masters of this log that have no analysis in it."""
+        rows = self._fetch(
+            "SELECT s.name FROM main.entry e JOIN main.subject s ON s.seq = e.seq WHERE e.type = 'master.defined' "
+            "AND NOT EXISTS (SELECT 1 FROM main.subject s2 JOIN main.entry e2 ON e2.seq = s2.seq "
+            "WHERE s2.name = s.name AND e2.type IN ('analysis.completed', 'analysis.failed'))"
+        )
+        return [name for (name,) in rows]
+
+    def analysed_items(self) -> list[str]:
+        """Return the items that have an analysis in this log, completed or failed."""
+        rows = self._fetch(
+            "SELECT DISTINCT s.name FROM main.entry e JOIN main.subject s ON s.seq = e.seq "
+            "WHERE e.type IN ('analysis.completed', 'analysis.failed')"
+        )
+        return [name for (name,) in rows]
 
     def digest_of(self, item: str) -> Digest:
         """Return the digest of a subject's content, as the log names it."""

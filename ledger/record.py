@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, MutableSequence, Sequence
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -133,6 +133,11 @@ class Recorder:
     def knows(self, name: str) -> bool:
         """Return whether this store knows a thing of this name, from this log or an earlier one."""
         return self.last_of(name) != ZERO_DIGEST or self.earlier.knows(name)
+
+    def stated(self, sql: str) -> list[Any]:
+        """Return what every log of this store answers, the oldest first; ``?`` in ``sql`` is the end of what counts."""
+        with log_db.declared_errors():
+            return [row for connection, size in self.histories() for row in connection.execute(sql, (size,))]
 
     def histories(self) -> list[History]:
         """Return every log of this store as something to query, the oldest first: what was stated last counts."""

@@ -1,6 +1,7 @@
 """The first schema of the catalogue.
 
-Inside, rows are named by integers: the position in the log of the entry that defined them. Outside, everything is
+Inside, rows are named by integers: the place of the entry that defined them, counted through all logs of the store,
+the oldest first. Outside, everything is
 named by its opaque identifier. Times are integer microseconds since 1970-01-01T00:00:00Z; digests are 32 bytes; raw
 names are blobs beside a display text in which control and bidirectional characters are escaped.
 """
@@ -12,10 +13,15 @@ from sqlite_utils import Database
 _TABLES = """
 CREATE TABLE cursor (
     one        INTEGER PRIMARY KEY CHECK (one = 1),       -- there is one row
-    origin     TEXT NOT NULL,                             -- origin of the log that is projected here
-    size       INTEGER NOT NULL CHECK (size >= 0),        -- entries projected so far
-    last_entry BLOB NOT NULL CHECK (length(last_entry) = 32), -- SHA-256 of entry size-1; zeroes at size 0
-    root       BLOB CHECK (length(root) = 32)             -- root of the checkpoint of this size; NULL between two
+    origin     TEXT NOT NULL,                             -- origin of the log that the last entry stands in
+    size       INTEGER NOT NULL CHECK (size >= 0),        -- entries projected so far, of all logs
+    last_entry BLOB NOT NULL CHECK (length(last_entry) = 32), -- SHA-256 of the last of them; zeroes at size 0
+    root       BLOB CHECK (length(root) = 32)             -- root of the checkpoint that ends here; NULL between two
+) STRICT;
+
+CREATE TABLE log (
+    first  INTEGER PRIMARY KEY,                           -- place of its first entry
+    origin TEXT NOT NULL UNIQUE
 ) STRICT;
 
 CREATE TABLE actor (

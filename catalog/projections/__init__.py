@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from base.clock import to_microseconds
-from catalog.projections import actor, analysis, drop, item
+from catalog.projections import actor, analysis, drop, item, log
 from catalog.projections.rows import EVENT, EVENT_SUBJECT, SUBJECT, Results, RowChange
 from catalog.projections.values import optional_text
 from ledger.openings import OpenedEntry
@@ -18,6 +18,7 @@ from ledger.openings import OpenedEntry
 Projection: TypeAlias = Callable[[OpenedEntry, Results], Iterator[RowChange]]
 
 PROJECTIONS: Mapping[str, Projection] = {
+    **log.PROJECTIONS,
     **actor.PROJECTIONS,
     **drop.PROJECTIONS,
     **item.PROJECTIONS,
@@ -27,7 +28,13 @@ PROJECTIONS: Mapping[str, Projection] = {
 # Types that are projected as events only: what else they say is nobody's search (questions asked, settings, logins).
 EVENTS_ONLY = frozenset(
     {
-        "log.opened",
+        "log.closed",
+        "custody.carried",
+        "key.enrolled",
+        "key.revoked",
+        "checkpoint.lodged",
+        "start.unanchored",
+        "log.exported",
         "config.changed",
         "software.updated",
         "clock.anomaly",
@@ -52,7 +59,7 @@ def _event(opened: OpenedEntry) -> Iterator[RowChange]:
     yield RowChange(
         EVENT,
         (
-            entry.seq,
+            opened.place,
             entry.type,
             int(entry.known),
             to_microseconds(entry.recorded_at),
@@ -64,4 +71,4 @@ def _event(opened: OpenedEntry) -> Iterator[RowChange]:
     )
     for name in entry.subjects:
         yield RowChange(SUBJECT, (name,))
-        yield RowChange(EVENT_SUBJECT, (name, entry.seq))
+        yield RowChange(EVENT_SUBJECT, (name, opened.place))

@@ -14,7 +14,7 @@ from ledger.openings import OpenedEntry
 
 def registered(opened: OpenedEntry, results: Results) -> Iterator[RowChange]:
     for name in opened.entry.subjects:
-        yield RowChange(ACTOR, (opened.entry.seq, name))
+        yield RowChange(ACTOR, (opened.place, name))
     yield from granted(opened, results)
 
 

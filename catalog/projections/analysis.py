@@ -48,7 +48,7 @@ def completed(opened: OpenedEntry, results: Results) -> Iterator[RowChange]:
     found = results.get(digest) if digest else None
     document = found.document if found else None
     first_part = _first_part(opened)
-    if first_part == opened.entry.seq:
+    if first_part == opened.place:
         result = digest.raw if digest else None
         yield _analysis(opened, document, gave_result=True, result=result)
         yield from _pictures(first_part, document or _NO_DOCUMENT)
@@ -60,7 +60,7 @@ def completed(opened: OpenedEntry, results: Results) -> Iterator[RowChange]:
 
 def failed(opened: OpenedEntry, _results: Results) -> Iterator[RowChange]:
     first_part = _first_part(opened)
-    if first_part == opened.entry.seq:
+    if first_part == opened.place:
         yield _analysis(opened, None, gave_result=False, result=None)
         media_type = optional_text(opened.values.get("media_type"))
         for item in opened.entry.subjects:
@@ -70,7 +70,7 @@ def failed(opened: OpenedEntry, _results: Results) -> Iterator[RowChange]:
 
 def _first_part(opened: OpenedEntry) -> int:
     """Return the position of the first entry of a split event; its parts stand one after the other."""
-    return opened.entry.seq - (integer(opened.entry.facts.get("part")) or 1) + 1
+    return opened.place - (integer(opened.entry.facts.get("part")) or 1) + 1
 
 
 def _analysis(
@@ -81,7 +81,7 @@ def _analysis(
     return RowChange(
         ANALYSIS,
         (
-            opened.entry.seq,
+            opened.place,
             next(iter(opened.entry.subjects)),
             int(gave_result),
             integer(facts.get("tier")),
@@ -112,7 +112,7 @@ def _item_analysed(opened: OpenedEntry, item: str, document: Mapping[str, Json])
     device_time = _device_time(mapping(opened.values.get("device_time")), duration_us)
     media_type = optional_text(opened.values.get("media_type"))
     activity = activity_code(document, tier=max(_tiers(opened, document), default=0))
-    return RowChange(ITEM_ANALYSED, (activity, opened.entry.seq, media_type, *device_time, duration_us, tier, item))
+    return RowChange(ITEM_ANALYSED, (activity, opened.place, media_type, *device_time, duration_us, tier, item))
 
 
 def activity_code(document: Mapping[str, Json], *, tier: int) -> str:
@@ -180,9 +180,9 @@ def _metadata(opened: OpenedEntry, first_part: int) -> Iterator[RowChange]:
         source, key = (optional_text(stated.get(name)) or "" for name in ("source", "key"))
         yield RowChange(
             METADATA,
-            (first_part, opened.entry.seq, number, source, key, None if sensitive else value, int(sensitive)),
+            (first_part, opened.place, number, source, key, None if sensitive else value, int(sensitive)),
         )
-    starts_anew = int(first_part == opened.entry.seq)
+    starts_anew = int(first_part == opened.place)
     for item in opened.entry.subjects:
         yield RowChange(WORDS_DETAILS, (starts_anew, "\n".join(details), item))
 

@@ -19,7 +19,7 @@ def received(opened: OpenedEntry, _results: Results) -> Iterator[RowChange]:
         yield RowChange(
             DROP,
             (
-                entry.seq,
+                opened.place,
                 name,
                 *raw_name(opened.values.get("name")),
                 *raw_name(opened.values.get("share")),

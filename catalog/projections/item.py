@@ -18,11 +18,11 @@ def defined(opened: OpenedEntry, _results: Results) -> Iterator[RowChange]:
     entry, facts = opened.entry, opened.entry.facts
     path, name = raw_name(opened.values.get("source_path"))
     for item, digest in entry.subjects.items():
-        yield RowChange(OBJECT, (entry.seq, digest.raw, integer(facts.get("size_bytes")), VAULT_COPY))
+        yield RowChange(OBJECT, (opened.place, digest.raw, integer(facts.get("size_bytes")), VAULT_COPY))
         yield RowChange(
             ITEM,
             (
-                entry.seq,
+                opened.place,
                 item,
                 digest.raw,
                 entry.drop,
@@ -35,7 +35,7 @@ def defined(opened: OpenedEntry, _results: Results) -> Iterator[RowChange]:
                 "not-analysed",
             ),
         )
-        yield RowChange(WORDS, (entry.seq, entry.drop, _searchable(path, name)))
+        yield RowChange(WORDS, (opened.place, entry.drop, _searchable(path, name)))
 
 
 def _searchable(path: bytes | None, name: str) -> str:
@@ -51,7 +51,7 @@ def refused(opened: OpenedEntry, _results: Results) -> Iterator[RowChange]:
     entry, facts = opened.entry, opened.entry.facts
     path, name = raw_name(opened.values.get("source_path"))
     kind, reason = code(facts.get("kind")), code(facts.get("reason"))
-    yield RowChange(REFUSAL, (entry.seq, entry.drop, kind, reason, path, name))
+    yield RowChange(REFUSAL, (opened.place, entry.drop, kind, reason, path, name))
 
 
 PROJECTIONS = {"master.defined": defined, "item.refused": refused}

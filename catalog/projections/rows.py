@@ -75,6 +75,7 @@ _ACTOR = ("actor", "actor", "actor_id")
 _OBJECT = ("object", "sha256", "object_id")
 
 SUBJECT = _keep_first("subject", "name")
+LOG = _add("log", "first", "origin")
 ACTOR = _add("actor", "actor_id", "actor")
 ACTOR_ROLE = _keep_first("actor_role", "actor_id", "role", actor_id=_ACTOR)
 DROP = _add("drop", "drop_id", "drop", "name", "name_text", "share", "share_text", "received_us", "settled_by")
@@ -121,6 +122,6 @@ WORDS_DETAILS = _update("words", "item", "starts_anew", "details")
 
 # Applied kind by kind, a batch must leave what its entries would leave one by one: a test compares the two.
 ORDER = (
-    *(SUBJECT, ACTOR, ACTOR_ROLE, DROP, DROP_COMPLETED, EVENT, EVENT_SUBJECT, OBJECT, ITEM, WORDS, REFUSAL),
+    *(LOG, SUBJECT, ACTOR, ACTOR_ROLE, DROP, DROP_COMPLETED, EVENT, EVENT_SUBJECT, OBJECT, ITEM, WORDS, REFUSAL),
     *(ANALYSIS, ITEM_ANALYSED, ITEM_MEDIA_TYPE, KEYFRAME, ACTIVITY, FINDING, METADATA, WORDS_DETAILS),
 )

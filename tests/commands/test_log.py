@@ -29,7 +29,7 @@ HOSTILE = b"a\x1b[31mred\x07\n\xe2\x80\xaegpj.exe\xff\\.mp4"
 SHOWN = "a\\u001b[31mred\\u0007\\u000a\\u202egpj.exe\\xff\\\\.mp4"
 FUTURE = EventType(name="future.thing", meaning="A type of a later version.", subjects=("item",))
 ENTRY_MEMBERS = {
-    "seq", "type", "known", "meaning", "recorded_at", "actor", "role", "drop", "subjects", "facts", "values",
+    "log", "seq", "type", "known", "meaning", "recorded_at", "actor", "role", "drop", "subjects", "facts", "values",
     "withheld", "erased", "missing", "entry",
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,23 @@ def test_a_link_that_somebody_took_away_is_no_problem_any_more(site: Site) -> No
     ended = site.watch_once()
     assert (ended.code, ended.events("drop.state")[-1]["state"]) == (0, "held")
     proved(site)
+
+
+def test_a_drop_that_is_whole_again_is_stated_anew_and_its_receipt_proves_that(site: Site) -> None:
+    site.drop("card", {"a": b"a"})
+    link = site.share / "card" / "link"
+    changes: list[tuple[Callable[[], None], str]] = [
+        (lambda: None, "held"),
+        (lambda: link.symlink_to("a"), "problem"),
+        (link.unlink, "held"),
+    ]
+    for change, state in changes:
+        change()
+        assert site.watch_once().events("drop.state")[-1]["state"] == state
+    stated = [entry for entry in proved(site).entries.values() if entry.type == "drop.completed"]
+    assert [dict(entry.facts)["completion"] for entry in stated] == ["complete", "refusals", "complete"]
+    beside = (site.share / "card  2-HELD  DO-NOT-WIPE.entry.json").read_bytes()
+    assert beside == stated[-1].raw
 
 
 def test_two_recorders_on_one_share_write_no_receipts_of_receipts(site: Site, tmp_path: Path) -> None:

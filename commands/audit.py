@@ -84,10 +84,10 @@ def _consult(
     from ledger.actors import actors
     from ledger.events.vocabulary import OpeningClass
     from ledger.history import classes_for
-    from ledger.reader import LogReader
+    from ledger.store_reader import StoreReader
 
     period = read_period(begin, end)
-    with Consultation(layout, "audit") as consultation, LogReader(layout) as log:
+    with Consultation(layout, "audit") as consultation, StoreReader(layout) as log:
         output.question(f"audit of what was recorded{in_words(period) or ' so far'}, as {consultation.role}")
         classes = classes_for(consultation.role)
         users = {one.actor: one.user for one in actors(layout).values()} if OpeningClass.PERSONAL in classes else {}

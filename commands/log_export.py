@@ -103,12 +103,12 @@ def _record(
     from commands.log_show import in_words, read_period
     from exports.log_export import log_export
     from ledger.history import classes_for, history_of, thing_named
-    from ledger.reader import LogReader
+    from ledger.store_reader import StoreReader
 
     period = read_period(*interval)
     with Consultation(layout, "log-export") as consultation:
         _refuse_classes(classes, classes_for(consultation.role), consultation.role)
-        with LogReader(layout) as log:
+        with StoreReader(layout) as log:
             names = list(dict.fromkeys(thing_named(log, text) for text in identifiers))
             wanted: list[str | None] = [*names] or [None]
             histories = [history_of(log, name, period=period) for name in wanted]
@@ -117,7 +117,7 @@ def _record(
                 layout,
                 log,
                 names=names,
-                seqs=sorted({seq for history in histories for seq in history.seqs}),
+                places=sorted({seq for history in histories for seq in history.seqs}),
                 period=period,
                 classes=classes,
                 made_by=consultation.actor.actor,

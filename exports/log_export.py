@@ -21,8 +21,7 @@ from base.escape import shown
 from exports.page import page_template, period_text
 from hashing.checkpoint import open_checkpoint
 from hashing.digest import Digest
-from hashing.note import parse_vkey
-from hashing.receipt import policy_text
+from hashing.receipt import parse_receipt, policy_text
 from ledger import log_db
 from ledger.completeness import SubjectChain, subject_chain
 from ledger.entry import Entry
@@ -32,13 +31,14 @@ from ledger.layout import StoreLayout
 from ledger.openings import texts_of
 from ledger.proofs import prove_all
 from ledger.reader import LogReader
+from ledger.store_reader import StoreReader
 from ledger.value_text import value_text
 
 MOST_ENTRIES = 10_000  # each has a folder of its own; whoever needs more copies log/ and the openings
 SCHEMA = "strongroom/log-export/1"
 TEMPLATE = "log_export.html.jinja"
 SUMS, HISTORY, PAGE, HOW_TO_CHECK = "SHA256SUMS", "history.jsonl", "history.html", "HOW-TO-CHECK.txt"
-ENTRIES, OWN = "entries", "export"
+OWN = "export"  # the folder of its own entries; those of the logs are log-1, log-2 ...
 _FILE_MODE = 0o644  # made to be given away; the folder is as private as the umask says
 _EXPLANATION = Path(__file__).with_name("how_to_check_export.txt")
 
@@ -54,29 +54,33 @@ class ExportedEntry:
     def withheld(self) -> int:
         return sum(self.told.withheld.values())
 
-    @property
-    def folder(self) -> str:
-        return entry_folder(ENTRIES, self.told.entry.seq)
-
     def as_json(self) -> dict[str, object]:
         envelope = self.told.entry.raw.decode("ascii")
         return {"schema": SCHEMA, **self.told.as_json(), "envelope": envelope, "openings": list(self.openings)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedLog:
+    """The entries of one log of the store that go out. Most stores have one log; a closed one has a successor."""
+
+    folder: str
+    layout: StoreLayout
+    log_key: str
+    entries: tuple[ExportedEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogExport:
     """What goes out, before it is recorded: everything but the proofs, which need the record."""
 
-    origin: str
     names: tuple[str, ...]  # what was asked for; empty: the whole log, or a period of it
-    period: Period
     classes: tuple[str, ...]
-    entries: tuple[ExportedEntry, ...]
-    chains: tuple[SubjectChain, ...]
-    key_entries: tuple[Entry, ...]  # that enrol or revoke a recorder or root key
+    logs: tuple[ExportedLog, ...]
     files: Mapping[str, bytes]  # in the order of SHA256SUMS
-    log_key: str
-    keyids: tuple[str, ...]  # that signed the entries
+
+    @property
+    def entries(self) -> list[ExportedEntry]:
+        return [each for log in self.logs for each in log.entries]
 
     @property
     def openings(self) -> int:
@@ -103,62 +107,116 @@ class LogExport:
         return Digest.of(self.sums)
 
 
-def entry_folder(kind: str, seq: int) -> str:
-    return f"{kind}/{seq:08d}"
-
-
 def log_export(
     layout: StoreLayout,
-    log: LogReader,
+    store: StoreReader,
     *,
     names: Sequence[str],
-    seqs: Sequence[int],
+    places: Sequence[int],
     period: Period,
     classes: Set[OpeningClass],
     made_by: str,
 ) -> LogExport:
-    """Return what goes out of the entries at ``seqs``. Nothing is recorded and nothing is written.
+    """Return what goes out of the entries at ``places``. Nothing is recorded and nothing is written.
 
     Raises UsageError for too many entries, LedgerError when an entry is not rightly signed.
     """
-    if not seqs or len(seqs) > MOST_ENTRIES:
+    if not places or len(places) > MOST_ENTRIES:
         raise UsageError(
-            f"{len(seqs):,} entries would be exported; 1 to {MOST_ENTRIES:,} are possible.",
+            f"{len(places):,} entries would be exported; 1 to {MOST_ENTRIES:,} are possible.",
             next_step="Name fewer things, or a shorter period. For the whole log, copy the directory log/.",
         )
-    size = log.recorded()
-    entries = tuple(_exported_entries(layout, log, seqs, classes))
-    for each in entries:
-        log.keys.verify_signature(each.told.entry)
-    chains = tuple(subject_chain(log, name, before=size) for name in names)
-    codes = tuple(sorted(str(each) for each in classes))
-    page = render_page(entries, chains, origin=log.origin, names=names, period=period, classes=codes, made_by=made_by)
-    return LogExport(
-        origin=log.origin,
-        names=tuple(names),
-        period=period,
-        classes=codes,
-        entries=entries,
-        chains=chains,
-        key_entries=tuple(_key_entries(log)),
-        files=_files(entries, page),
-        log_key=str(log.trust.log_key),
-        keyids=tuple(dict.fromkeys(each.told.entry.envelope.signatures[0].keyid for each in entries)),
+    by_log: dict[str, list[int]] = {}
+    for place in places:
+        entry = store.entry(place)
+        by_log.setdefault(entry.log, []).append(entry.seq)
+    logs = tuple(
+        _exported_log(layout if origin == store.origin else layout.closed_log(origin), number, seqs, classes)
+        for number, (origin, seqs) in enumerate(by_log.items(), start=1)
     )
+    page = render_page(
+        [each for log in logs for each in log.entries],
+        [subject_chain(store, name, before=store.recorded()) for name in names],
+        origins=list(by_log),
+        names=names,
+        period=period,
+        classes=_codes(classes),
+        made_by=made_by,
+    )
+    return LogExport(names=tuple(names), classes=_codes(classes), logs=logs, files=_files(logs, page))
 
 
-def _exported_entries(
-    layout: StoreLayout, log: LogReader, seqs: Sequence[int], classes: Set[OpeningClass]
-) -> Iterator[ExportedEntry]:
-    erasures = Erasures(log)
-    with closing(log_db.connect_read_only(layout)) as connection:
+def _codes(classes: Set[OpeningClass]) -> tuple[str, ...]:
+    return tuple(sorted(str(each) for each in classes))
+
+
+def _exported_log(layout: StoreLayout, number: int, seqs: Sequence[int], classes: Set[OpeningClass]) -> ExportedLog:
+    """Return the entries of one log as they go out, each rightly signed."""
+    with LogReader(layout) as log, closing(log_db.connect_read_only(layout)) as connection:
+        entries = []
+        erasures = Erasures(log)
         for opened in log.opened_at(seqs):
+            log.keys.verify_signature(opened.entry)
             seq = opened.entry.seq
             texts = texts_of(connection, seq, seq + 1).get(seq, {})
-            yield ExportedEntry(
-                told=tell(opened, classes, erased=erasures.of(opened)),
-                openings=tuple(told_openings(opened, texts, classes)),
-            )
+            told = tell(opened, classes, erased=erasures.of(opened))
+            entries.append(ExportedEntry(told=told, openings=tuple(told_openings(opened, texts, classes))))
+        key = str(log.trust.log_key)
+    return ExportedLog(folder=f"log-{number}", layout=layout, log_key=key, entries=tuple(entries))
+
+
+def _files(logs: Sequence[ExportedLog], page: bytes) -> dict[str, bytes]:
+    entries = [(_entry_folder(log.folder, each.told.entry.seq), each) for log in logs for each in log.entries]
+    lines = [json.dumps(each.as_json(), ensure_ascii=True, allow_nan=False) for _, each in entries]
+    files = {PAGE: page, HISTORY: "".join(f"{line}\n" for line in lines).encode("ascii")}
+    for folder, each in entries:
+        files[f"{folder}/entry.json"] = each.told.entry.raw
+        if each.openings:
+            files[f"{folder}/openings.txt"] = "".join(f"{text}\n" for text in each.openings).encode("ascii")
+    return files
+
+
+def _entry_folder(folder: str, seq: int) -> str:
+    return f"{folder}/entries/{seq:08d}"
+
+
+# ------------------------------------------------------------------------------------------------ what is written
+
+
+def write_log_export(export: LogExport, layout: StoreLayout, target: Path, *, recorded_at: Sequence[int]) -> int:
+    """Write ``export`` into the new or empty directory ``target``, durably; return the size of the open log's proof.
+
+    ``recorded_at`` are the positions of its own entries in the open log, sealed. Raises DiskError when the disk
+    refuses; what was written until then stays, without HOW-TO-CHECK.txt.
+    """
+    files = {**export.files, SUMS: export.sums}
+    for log in export.logs:
+        files |= _proof_files(log.layout, log.folder, [each.told.entry.seq for each in log.entries])
+    with LogReader(layout) as open_log:
+        key = open_log.trust.log_key
+        for seq in recorded_at:
+            files[f"{_entry_folder(OWN, seq)}/entry.json"] = open_log.entry(seq).raw
+    files |= _proof_files(layout, OWN, recorded_at)
+    proof = parse_receipt(files[f"{OWN}/entry-0.tlog-proof"])
+    size = open_checkpoint(proof.checkpoint, key).size
+    _write(files, target)
+    _write({HOW_TO_CHECK: _how_to_check(export, recorded_at, size).encode("ascii")}, target)
+    return size
+
+
+def _proof_files(layout: StoreLayout, folder: str, seqs: Sequence[int]) -> dict[str, bytes]:
+    """Return the policy of one log, its key entries, and the proofs of these and of the entries at ``seqs``."""
+    with LogReader(layout) as log:
+        keys = [log.entry(0), *_key_entries(log)]
+        policy = policy_text(str(log.trust.log_key))
+    proofs = {proof.index: proof.encode() for proof in prove_all(layout, sorted({*seqs, *(each.seq for each in keys)}))}
+    files = {f"{folder}/policy": policy.encode("ascii")}
+    for entry in keys:
+        files |= {
+            f"{folder}/entry-{entry.seq}.json": entry.raw,
+            f"{folder}/entry-{entry.seq}.tlog-proof": proofs[entry.seq],
+        }
+    return files | {f"{_entry_folder(folder, seq)}/receipt.tlog-proof": proofs[seq] for seq in seqs}
 
 
 def _key_entries(log: LogReader) -> Iterator[Entry]:
@@ -166,45 +224,6 @@ def _key_entries(log: LogReader) -> Iterator[Entry]:
     keys = [key for key in log.keys.keys.values() if key.purpose != "personal"]
     seqs = {seq for key in keys for seq in (key.since, key.until) if seq}
     return (log.entry(seq) for seq in sorted(seqs))
-
-
-def _files(entries: Sequence[ExportedEntry], page: bytes) -> dict[str, bytes]:
-    lines = [json.dumps(each.as_json(), ensure_ascii=True, allow_nan=False) for each in entries]
-    files = {PAGE: page, HISTORY: "".join(f"{line}\n" for line in lines).encode("ascii")}
-    for each in entries:
-        files[f"{each.folder}/entry.json"] = each.told.entry.raw
-        if each.openings:
-            files[f"{each.folder}/openings.txt"] = "".join(f"{text}\n" for text in each.openings).encode("ascii")
-    return files
-
-
-# ------------------------------------------------------------------------------------------------ what is written
-
-
-def write_log_export(export: LogExport, layout: StoreLayout, target: Path, *, recorded_at: Sequence[int]) -> int:
-    """Write ``export`` into the new or empty directory ``target``, durably; return the size of the checkpoint.
-
-    ``recorded_at`` are the positions of its own entries, sealed. Raises DiskError when the disk refuses; what was
-    written until then stays, without HOW-TO-CHECK.txt.
-    """
-    files = {**export.files, SUMS: export.sums, "policy": policy_text(export.log_key).encode("ascii")}
-    with LogReader(layout) as log:
-        first, own = log.entry(0), [log.entry(seq) for seq in recorded_at]
-    keys = [first, *export.key_entries]
-    seqs = {each.told.entry.seq for each in export.entries} | {entry.seq for entry in (*own, *keys)}
-    proofs = prove_all(layout, sorted(seqs))
-    by_seq = {proof.index: proof for proof in proofs}
-    size = open_checkpoint(by_seq[0].checkpoint, parse_vkey(export.log_key)).size
-    for entry in keys:
-        files |= {f"entry-{entry.seq}.json": entry.raw, f"entry-{entry.seq}.tlog-proof": by_seq[entry.seq].encode()}
-    for each in export.entries:
-        files[f"{each.folder}/receipt.tlog-proof"] = by_seq[each.told.entry.seq].encode()
-    for entry in own:
-        folder = entry_folder(OWN, entry.seq)
-        files |= {f"{folder}/entry.json": entry.raw, f"{folder}/receipt.tlog-proof": by_seq[entry.seq].encode()}
-    _write(files, target)
-    _write({HOW_TO_CHECK: _how_to_check(export, recorded_at, size).encode("ascii")}, target)
-    return size
 
 
 def _write(files: Mapping[str, bytes], target: Path) -> None:
@@ -238,6 +257,7 @@ def _declared_errors(target: Path) -> Iterator[None]:
 class _Block:
     """One entry as the page needs it."""
 
+    log: str
     seq: int
     recorded_at: str
     type: str
@@ -252,7 +272,7 @@ def render_page(
     entries: Sequence[ExportedEntry],
     chains: Sequence[SubjectChain],
     *,
-    origin: str,
+    origins: Sequence[str],
     names: Sequence[str],
     period: Period,
     classes: Sequence[str],
@@ -260,7 +280,7 @@ def render_page(
 ) -> bytes:
     """Return the page of an export. The same entries give the same bytes."""
     page = page_template(TEMPLATE).render(
-        origin=origin,
+        origins=origins,
         names=names,
         period=period_text(period),
         classes=classes,
@@ -289,6 +309,7 @@ def _block(told: ToldEntry) -> _Block:
         values = value if isinstance(value, list) else [value]
         fields += [(shown(name), value_text(each)) for each in values if each is not None]
     return _Block(
+        log=entry.log,
         seq=entry.seq,
         recorded_at=format_time(entry.recorded_at),
         type=shown(entry.type),
@@ -304,14 +325,12 @@ def _how_to_check(export: LogExport, recorded_at: Sequence[int], size: int) -> s
     """Return the page for a stranger: what this export is, and the commands that are the same for every export."""
     classes = ", ".join(export.classes) or "none"
     about = [
-        ("log", export.origin),
         ("asked for", ", ".join(export.names) or "the whole log, or a period of it"),
-        ("entries", f"{len(export.entries):,}, of a log of {size:,} under the checkpoint in the proofs"),
+        ("entries", f"{len(export.entries):,}, of {len(export.logs)} log{'s' if len(export.logs) > 1 else ''}"),
         ("openings", f"{export.openings:,}, of the classes {classes}"),
         ("left out", f"{export.withheld:,} values: the entries hold their commitments"),
-        ("its own entry", ", ".join(map(str, recorded_at))),
-        ("recorder keys", ", ".join(export.keyids)),
-        ("log key", export.log_key),
+        ("its own entry", f"{', '.join(map(str, recorded_at))}, of a log of {size:,}"),
+        *((f"log key {number}", log.log_key) for number, log in enumerate(export.logs, start=1)),
     ]
     rows = "\n".join(f"  {name:<13} {value}" for name, value in about)
     title = "How to check this export of a custody log"

@@ -27,10 +27,10 @@ class Changes(Collector):
             return
         if entry.type == "software.updated":
             before, after = (_software(told, when) for when in ("before", "after"))
-            self.add(*head_cells(entry), "software", before, after, who_cell(told, self.ground))
+            self.add(*head_cells(entry), "software", before, after, who_cell(told, self.ground), of=entry)
         elif entry.type == "config.changed":
             cells = (fact_cell(entry, "setting"), value_cell(told, "before"), value_cell(told, "after"))
-            self.add(*head_cells(entry), *cells, who_cell(told, self.ground))
+            self.add(*head_cells(entry), *cells, who_cell(told, self.ground), of=entry)
 
     def answer(self) -> tuple[str, Sequence[str]]:
         if not self.count:

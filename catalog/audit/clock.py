@@ -27,7 +27,7 @@ class ClockAnomalies(Collector):
         self._states[entry.clock] = self._states.get(entry.clock, 0) + 1
         if entry.type == "clock.anomaly":
             cells = (fact_cell(entry, "anomaly"), value_cell(told, "before"), value_cell(told, "after"))
-            self.add(*head_cells(entry), *cells)
+            self.add(*head_cells(entry), *cells, of=entry)
 
     def answer(self) -> tuple[str, Sequence[str]]:
         unsynchronised, not_told = self._states.get("unsynchronised", 0), self._states.get(None, 0)

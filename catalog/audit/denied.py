@@ -21,7 +21,7 @@ class DeniedAccess(Collector):
         if entry.type == "access.denied" and in_period:
             who = who_cell(told, self.ground) if told.actor or "actor" in told.withheld else "not registered"
             cells = (fact_cell(entry, "command"), fact_cell(entry, "rule"), value_cell(told, "login"))
-            self.add(*head_cells(entry), *cells, who)
+            self.add(*head_cells(entry), *cells, who, of=entry)
 
     def answer(self) -> tuple[str, Sequence[str]]:
         if not self.count:

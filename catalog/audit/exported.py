@@ -31,7 +31,9 @@ class Exported(Collector):
             return
         counted = (fact_cell(entry, name) for name in ("entries", "openings", "classes"))
         purpose = value_cell(told, "purpose")
-        self.add(*head_cells(entry), what, len(entry.subjects), *counted, purpose, who_cell(told, self.ground))
+        self.add(
+            *head_cells(entry), what, len(entry.subjects), *counted, purpose, who_cell(told, self.ground), of=entry
+        )
 
     def answer(self) -> tuple[str, Sequence[str]]:
         if not self.count:

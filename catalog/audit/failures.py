@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from catalog.audit.section import NOTE, OK, Cell, Collector, Ground, fact_cell, head_cells, number
+from catalog.audit.section import NOTE, OK, Collector, Ground, fact_cell, head_cells, number
+from ledger.entry import Entry
 from ledger.history import ToldEntry
 
 
@@ -18,7 +19,7 @@ class FailedAnalyses(Collector):
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
-        self._failed: dict[str, tuple[Cell, ...]] = {}
+        self._failed: dict[str, Entry] = {}
         self._completed = 0
 
     def take(self, told: ToldEntry, *, in_period: bool) -> None:
@@ -28,13 +29,13 @@ class FailedAnalyses(Collector):
         for item in entry.subjects:
             self._failed.pop(item, None)
             if entry.type == "analysis.failed" and in_period:
-                facts = (fact_cell(entry, "outcome"), fact_cell(entry, "limits"))
-                self._failed[item] = (*head_cells(entry), item, entry.drop, *facts)
+                self._failed[item] = entry
         self._completed += entry.type == "analysis.completed" and in_period
 
     def answer(self) -> tuple[str, Sequence[str]]:
-        for cells in self._failed.values():
-            self.add(*cells)
+        for item, entry in self._failed.items():
+            facts = (fact_cell(entry, "outcome"), fact_cell(entry, "limits"))
+            self.add(*head_cells(entry), item, entry.drop, *facts, of=entry)
         completed = number(self._completed, "analysis gave a result", "analyses gave a result")
         if not self.count:
             return OK, [f"{completed}; none failed that was not mended since."]

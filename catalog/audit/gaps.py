@@ -43,10 +43,10 @@ class Gaps(Collector):
             ended = self._ended.get(drop)
             code = None if ended is None else str(ended.facts["completion"])
             if ended is None:
-                self.add(*head_cells(received), drop, None, None, None, None, NEVER_ENDED)
+                self.add(*head_cells(received), drop, None, None, None, None, NEVER_ENDED, of=received)
             elif code != "complete":
                 facts = (fact_cell(ended, name) for name in ("files", "refused", "source_manifest"))
-                self.add(*head_cells(ended), drop, code, *facts, _MEANINGS.get(str(code)))
+                self.add(*head_cells(ended), drop, code, *facts, _MEANINGS.get(str(code)), of=ended)
         total = number(len(self._received), "drop was received", "drops were received")
         if not self.count:
             return OK, [f"{total}; each is complete."]

@@ -9,7 +9,8 @@ from base.clock import format_time
 from catalog.audit.section import NOTE, OK, Collector, Ground, all_facts, head_cells, number, span_text, who_cell
 from ledger.history import ToldEntry
 
-_LODGED = "checkpoint.lodged"
+_LODGED, _UNANCHORED = "checkpoint.lodged", "start.unanchored"
+_TOLD = ("size", "root")  # told elsewhere, or only of use to a program
 
 
 class Lodging(Collector):
@@ -26,20 +27,27 @@ class Lodging(Collector):
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
-        self._ends = {size - 1: size for size in ground.lodged_sizes if 0 < size <= ground.size}
+        self._ends = {size - 1: size for size in ground.lodged_sizes if 0 < size <= ground.open_size}
         self._reached: datetime | None = None  # when the last entry of the largest lodged checkpoint was recorded
-        self._recorded = 0
+        self._recorded = self._unanchored = 0
 
     def take(self, told: ToldEntry, *, in_period: bool) -> None:
         entry = told.entry
-        if entry.seq in self._ends:
+        if entry.log == self.ground.origin and entry.seq in self._ends:
             self._reached = entry.recorded_at
-            self.add(self._ends[entry.seq], *head_cells(entry), "the last entry that it covers", None)
-        if entry.type == _LODGED:
-            self._recorded += 1
-            self.add(_size(entry.facts.get("size")), *head_cells(entry), all_facts(entry), who_cell(told, self.ground))
+            self.add(self._ends[entry.seq], *head_cells(entry), "the last entry that it covers", None, of=entry)
+        if entry.type in (_LODGED, _UNANCHORED):
+            self._recorded += entry.type == _LODGED
+            self._unanchored += entry.type == _UNANCHORED
+            facts = f"{entry.type}: {all_facts(entry, but=_TOLD)}"
+            size = _size(entry.facts.get("size"))
+            self.add(size, *head_cells(entry), facts, who_cell(told, self.ground), of=entry)
 
     def answer(self) -> tuple[str, Sequence[str]]:
+        starts = []
+        if self._unanchored:
+            times = number(self._unanchored, "time", "times")
+            starts = [f"{times} the recorder started while no place that remembers the log could be read."]
         if self._reached is None:
             says = [
                 "No lodged checkpoint is kept here: as far as this store knows, nobody outside could tell a rewritten"
@@ -47,15 +55,15 @@ class Lodging(Collector):
             says[0] += f" log of {number(self.ground.size, 'entry', 'entries')} from this one."
             if self._recorded:
                 says.append(f"{number(self._recorded, 'entry records', 'entries record')} a lodging.")
-            return NOTE, says
+            return NOTE, [*says, *starts]
         largest = max(self._ends.values())
-        since = self.ground.size - largest
+        since = self.ground.open_size - largest
         ago = span_text(self.ground.now - self._reached)
         says = [
             f"The largest covers {largest:,} entries; the last of them was recorded at {format_time(self._reached)}.",
             f"That is {ago} ago; {number(since, 'entry came', 'entries came')} after it.",
         ]
-        return (NOTE if since else OK), says
+        return (NOTE if since or starts else OK), [*says, *starts]
 
 
 def _size(value: object) -> int | None:

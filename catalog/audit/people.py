@@ -23,7 +23,14 @@ class People(Collector):
         if entry.type in _TYPES and in_period:
             for person in entry.subjects:
                 roles = value_cell(told, "roles")
-                self.add(*head_cells(entry), entry.type, self.ground.who(person), roles, who_cell(told, self.ground))
+                self.add(
+                    *head_cells(entry),
+                    entry.type,
+                    self.ground.who(person),
+                    roles,
+                    who_cell(told, self.ground),
+                    of=entry,
+                )
 
     def answer(self) -> tuple[str, Sequence[str]]:
         if not self.count:

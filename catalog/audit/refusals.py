@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from catalog.audit.section import OK, WAITS, Cell, Collector, Ground, fact_cell, head_cells, number, value_cell
+from ledger.entry import Entry
 from ledger.history import ToldEntry
 
 
@@ -18,7 +19,7 @@ class Refusals(Collector):
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
-        self._refused: list[tuple[Cell, ...]] = []
+        self._refused: list[tuple[Entry, Cell]] = []  # with the path
         self._completion: dict[str, str] = {}  # by drop: the newest since its last refusal
 
     def take(self, told: ToldEntry, *, in_period: bool) -> None:
@@ -28,15 +29,16 @@ class Refusals(Collector):
         elif entry.type == "item.refused":
             self._completion.pop(str(entry.drop), None)
             if in_period:
-                cells = (*head_cells(entry), entry.drop, fact_cell(entry, "kind"), fact_cell(entry, "reason"))
-                self._refused.append((*cells, value_cell(told, "source_path")))
+                self._refused.append((entry, value_cell(told, "source_path")))
 
     def answer(self) -> tuple[str, Sequence[str]]:
         waiting = 0
-        for cells in self._refused:
-            is_complete = self._completion.get(str(cells[2])) == "complete"
+        for entry, path in self._refused:
+            is_complete = self._completion.get(str(entry.drop)) == "complete"
             waiting += not is_complete
-            self.add(*cells, "drop complete since" if is_complete else "not taken")
+            facts = (fact_cell(entry, "kind"), fact_cell(entry, "reason"))
+            now = "drop complete since" if is_complete else "not taken"
+            self.add(*head_cells(entry), entry.drop, *facts, path, now, of=entry)
         if not self.count:
             return OK, ["Nothing was refused."]
         says = [f"{number(self.count, 'refusal', 'refusals')}. What was refused stays in the share, untouched."]

@@ -16,7 +16,7 @@ from catalog.audit.section import WAITS, Ground, Section
 from ledger.events.vocabulary import OpeningClass
 from ledger.history import History, Period, told_entries
 from ledger.layout import StoreLayout
-from ledger.reader import LogReader
+from ledger.store_reader import StoreReader
 
 PROGRESS_EVERY = 1000  # entries
 
@@ -26,8 +26,9 @@ class AuditReport:
     """What an inspector gets."""
 
     origin: str
-    size: int
-    sealed_size: int
+    size: int  # entries that were read, of all logs of the store
+    logs: int
+    sealed_size: int  # of the open log
     root: str  # of the newest checkpoint
     period: Period
     made_at: datetime
@@ -48,6 +49,7 @@ class AuditReport:
         return {
             "origin": self.origin,
             "size": self.size,
+            "logs": self.logs,
             "checkpoint": {"size": self.sealed_size, "root": self.root},
             "from": None if begin is None else format_time(begin),
             "to": None if end is None else format_time(end),
@@ -59,7 +61,7 @@ class AuditReport:
 
 def audit(
     layout: StoreLayout,
-    log: LogReader,
+    log: StoreReader,
     *,
     period: Period,
     classes: Set[OpeningClass],
@@ -68,12 +70,14 @@ def audit(
     progress: Callable[[int, int], None],
 ) -> AuditReport:
     """Return the report for a reader who may see openings of these ``classes``. Changes nothing."""
-    size, checkpoint = log.recorded(), log.sealed()
+    size, checkpoint, parts = log.recorded(), log.sealed(), log.parts()
     ground = Ground(
         period=period,
         now=now,
         size=size,
-        sealed_size=checkpoint.size,
+        origin=log.origin,
+        open_size=size - parts[-1].first,
+        logs=len(parts),
         lodged_sizes=lodged_sizes(layout),
         users=users,
     )
@@ -88,6 +92,7 @@ def audit(
     return AuditReport(
         origin=log.origin,
         size=size,
+        logs=len(parts),
         sealed_size=checkpoint.size,
         root=checkpoint.root.hex,
         period=period,
@@ -97,7 +102,7 @@ def audit(
 
 
 def lodged_sizes(layout: StoreLayout) -> Sequence[int]:
-    """Return the sizes of the checkpoints kept in ``private/lodged/``, ascending; other names there are not ours."""
+    """Return the sizes of the checkpoints of the open log kept as lodged, ascending; other names there are not ours."""
     if not layout.lodged.is_dir():
         return []
     names = [path.name for path in layout.lodged.iterdir() if path.is_dir()]

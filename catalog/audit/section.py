@@ -31,9 +31,11 @@ class Ground:
 
     period: Period
     now: datetime
-    size: int  # entries that were read
-    sealed_size: int
-    lodged_sizes: Sequence[int]  # of the checkpoints that are kept as lodged, ascending
+    size: int  # entries that were read, of all logs of the store
+    origin: str  # of the open log
+    open_size: int  # entries of the open log
+    logs: int  # of the store: the open one, and those before it
+    lodged_sizes: Sequence[int]  # of the checkpoints of the open log that are kept as lodged, ascending
     users: Mapping[str, str]  # login names of actors, as far as the reader may know them
 
     def who(self, actor: str | None, *, is_withheld: bool = False) -> str:
@@ -83,7 +85,7 @@ class Collector(ABC):
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        self._rows: list[tuple[Cell, ...]] = []
+        self._rows: list[tuple[str | None, tuple[Cell, ...]]] = []  # each with the log whose position it names
         self._left_out = 0
 
     @abstractmethod
@@ -94,10 +96,10 @@ class Collector(ABC):
     def answer(self) -> tuple[str, Sequence[str]]:
         """Return the standing and what the section says, after the last entry; rows may be added here too."""
 
-    def add(self, *cells: Cell) -> None:
-        """Add a row, or count it where there are too many."""
+    def add(self, *cells: Cell, of: Entry | None = None) -> None:
+        """Add a row, or count it where there are too many. ``of`` is the entry whose position stands in it."""
         if len(self._rows) < MOST_ROWS:
-            self._rows.append(cells)
+            self._rows.append((None if of is None else of.log, cells))
         else:
             self._left_out += 1
 
@@ -108,6 +110,8 @@ class Collector(ABC):
     def section(self) -> Section:
         """Return the finished section."""
         standing, says = self.answer()
+        # Positions begin again with each log: where a store has several, it is said of which one.
+        is_named = self.ground.logs > 1 and any(log is not None for log, _ in self._rows)
         return Section(
             code=self.code,
             title=self.title,
@@ -115,13 +119,15 @@ class Collector(ABC):
             says=tuple(says),
             covers=self._covers(),
             cannot_know=self.cannot_know,
-            columns=self.columns,
-            rows=tuple(self._rows),
+            columns=("log", *self.columns) if is_named else self.columns,
+            rows=tuple((log, *cells) if is_named else cells for log, cells in self._rows),
             left_out=self._left_out,
         )
 
     def _covers(self) -> str:
         entries = f"entries 0 to {self.ground.size - 1:,}"
+        if self.ground.logs > 1:
+            entries = f"{self.ground.size:,} entries of {self.ground.logs} logs"
         period = self.ground.period
         if self.covers_all_time or not period.is_bounded:
             return f"the whole log, {entries}"

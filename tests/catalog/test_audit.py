@@ -27,6 +27,8 @@ from ledger.identifiers import new_event_id, new_identifier
 from ledger.layout import StoreLayout
 from ledger.reader import LogReader
 from ledger.record import Recorder
+from ledger.store_reader import StoreReader
+from ledger.succession import recorder_rests, succeed
 
 HOSTILE = b"secret \x1b[2J\xe2\x80\xaelink"
 ENROLLED = EventType(name="key.of-a-later-version", meaning="?", subjects=("log",))
@@ -115,7 +117,7 @@ def report_of(
 ) -> AuditReport:
     told: list[tuple[int, int]] = []
     named = {"actor_X": "nobody"} if users else {}
-    with LogReader(layout) as reader:
+    with StoreReader(layout) as reader:
         return audit(
             layout,
             reader,
@@ -278,6 +280,36 @@ def test_a_store_in_which_nothing_happened_waits_for_nobody(tmp_path: Path) -> N
     assert {code for code, standing in standings.items() if standing != OK} <= {"keys", "people", "lodging", "clock"}
     lodging = next(one for one in report.sections if one.code == "lodging")
     assert "nobody outside could tell" in lodging.says[0]
+
+
+def test_several_logs_of_a_store_are_read_as_one_and_positions_say_of_which(tmp_path: Path) -> None:
+    with footage_store(tmp_path / "store") as store:
+        layout, origin = store.layout, store.recorder.origin
+        drop = store.drop()
+        store.item(drop, b"a.mp4")
+        store.refuse(drop, HOSTILE)
+        store.settle()
+        (layout.lodged / "3").mkdir()
+    with recorder_rests(layout):
+        succeed(layout, origin="strongroom/SECOND0000000", by="actor_X", role="custodian")
+    with Recorder.open(layout) as recorder:
+        denied = access.access_denied(
+            recorder.origin, command="find", rule="not-registered", uid=1, user=None, actor=None
+        )
+        recorder.record([denied])
+    report = report_of(layout)
+    sections = {one.code: one for one in report.sections}
+    assert report.logs == 2
+    assert report.origin == "strongroom/SECOND0000000"
+    assert column(sections["refused"], "log") == [origin]
+    assert column(sections["denied"], "log") == ["strongroom/SECOND0000000"]
+    assert column(sections["keys"], "what") == ["log key", "recorder key", "log.closed", "log key", "recorder key"]
+    assert str(column(sections["keys"], "facts")[3]).startswith(f"continues {origin}, ")
+    assert "log" not in sections["single-copies"].columns
+    assert sections["single-copies"].rows == ((drop, 1, len(b"footage 1")),)
+    assert "entries of 2 logs" in sections["refused"].covers
+    # What was lodged of the log that ended says nothing of the one that is open.
+    assert sections["lodging"].rows == ()
 
 
 def test_many_rows_are_counted_and_not_all_listed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from exports.contact_sheet import SheetExistsError
 from ledger.history import ALWAYS, EVERYTHING
 from ledger.layout import StoreLayout
 from ledger.reader import LogReader
+from ledger.store_reader import StoreReader
 
 HOSTILE = b'<script>alert(1)</script>{{7*7}}\x1b[2J\xe2\x80\xae\xff"><img src=x>'
 
@@ -139,7 +140,7 @@ def test_the_page_runs_nothing_and_only_its_owner_can_read_it(store: FootageStor
 
 def test_a_page_with_hostile_names_shows_them_as_text(store: FootageStore) -> None:
     """As a supervisor gets it, who sees paths."""
-    with LogReader(store.layout) as log:
+    with StoreReader(store.layout) as log:
         report = audit(
             store.layout, log, period=ALWAYS, classes=EVERYTHING, users={}, now=now(), progress=lambda *_: None
         )

@@ -32,6 +32,8 @@ from ledger.keys.persons import proven
 from ledger.layout import StoreLayout
 from ledger.reader import LogReader
 from ledger.record import Recorder
+from ledger.store_reader import StoreReader
+from ledger.succession import recorder_rests, succeed
 
 HOSTILE = b'"><script>alert(1)</script>{{7*7}}\x1b[2J\xe2\x80\xae\xff.mp4'
 INTERNAL = frozenset({OpeningClass.INTERNAL})
@@ -53,10 +55,10 @@ class Case:
             )
 
     def make(self, *names: str, classes: Set[OpeningClass] = EVERYTHING) -> LogExport:
-        with LogReader(self.layout) as log:
-            seqs = sorted({seq for name in names for seq in history_of(log, name).seqs})
+        with StoreReader(self.layout) as log:
+            places = sorted({place for name in names for place in history_of(log, name).seqs})
             return log_export(
-                self.layout, log, names=names, seqs=seqs, period=ALWAYS, classes=classes, made_by="actor_X"
+                self.layout, log, names=names, places=places, period=ALWAYS, classes=classes, made_by="actor_X"
             )
 
     def export(self, *names: str, classes: Set[OpeningClass] = EVERYTHING, to: str = "out") -> Path:
@@ -154,16 +156,16 @@ def test_the_arrival_key_is_in_no_export(whole: Path) -> None:
 def test_the_lines_for_programs_hold_the_very_entries(whole: Path) -> None:
     checked = check_export(whole)
     lines = [json.loads(line) for line in (whole / "history.jsonl").read_text("ascii").splitlines()]
-    assert [line["seq"] for line in lines] == list(checked)
+    assert [(line["log"], line["seq"]) for line in lines] == list(checked)
     for line in lines:
         assert line["schema"] == "strongroom/log-export/1"
-        assert line["envelope"].encode("ascii") == checked[line["seq"]].entry.raw
-        assert line["entry"] == checked[line["seq"]].entry.digest.hex()
-        assert len(line["openings"]) == len(checked[line["seq"]].values)
+        assert line["envelope"].encode("ascii") == checked[line["log"], line["seq"]].entry.raw
+        assert line["entry"] == checked[line["log"], line["seq"]].entry.digest.hex()
+        assert len(line["openings"]) == len(checked[line["log"], line["seq"]].values)
 
 
 def test_the_record_stands_in_the_log_with_its_items_before_anything_is_written(case: Case, whole: Path) -> None:
-    (own,) = (whole / "export").iterdir()
+    (own,) = (whole / "export" / "entries").iterdir()
     with LogReader(case.layout) as log:
         entry = log.entry(int(own.name))
         (opened,) = log.opened_at([int(own.name)])
@@ -187,18 +189,18 @@ def test_an_export_stays_sound_while_the_log_grows(case: Case, redacted: Path) -
 
 
 def change_opening(folder: Path) -> None:
-    path = next(folder.glob("entries/*/openings.txt"))
+    path = next(folder.glob("log-1/entries/*/openings.txt"))
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0][:-2] + ("AA" if lines[0][-2:] != "AA" else "BB"), *lines[1:]]) + "\n")
 
 
 def change_entry(folder: Path) -> None:
-    path = next(folder.glob("entries/*/entry.json"))
+    path = next(folder.glob("log-1/entries/*/entry.json"))
     path.write_bytes(path.read_bytes().replace(b"A", b"B", 1))
 
 
 def swap_entries(folder: Path) -> None:
-    first, second = sorted(folder.glob("entries/*"))[1:]
+    first, second = sorted(folder.glob("log-1/entries/*"))[1:]
     for name in ("entry.json", "receipt.tlog-proof", "openings.txt"):
         one, other = (first / name).read_bytes(), (second / name).read_bytes()
         (first / name).write_bytes(other)
@@ -206,7 +208,7 @@ def swap_entries(folder: Path) -> None:
 
 
 def take_an_entry_away(folder: Path) -> None:
-    shutil.rmtree(next(folder.glob("entries/*")))
+    shutil.rmtree(next(folder.glob("log-1/entries/*")))
 
 
 def change_the_page(folder: Path) -> None:
@@ -224,7 +226,7 @@ def make_up_the_list(folder: Path) -> None:
 
 
 def change_a_proof(folder: Path) -> None:
-    path = next(folder.glob("entries/*/receipt.tlog-proof"))
+    path = next(folder.glob("log-1/entries/*/receipt.tlog-proof"))
     lines = path.read_text("utf-8").split("\n")
     lines[2] = base64.b64encode(bytes(32)).decode()
     path.write_text("\n".join(lines), "utf-8")
@@ -232,12 +234,12 @@ def change_a_proof(folder: Path) -> None:
 
 def put_another_log_into_the_policy(folder: Path) -> None:
     key = create_key(folder / "other.pem")
-    (folder / "policy").write_text(f"log {vkey(ORIGIN, key.public)}\nquorum none\n")
+    (folder / "log-1" / "policy").write_text(f"log {vkey(ORIGIN, key.public)}\nquorum none\n")
 
 
 def forge_an_entry(folder: Path) -> None:
     """Signed by a stranger's key, and listed: but the log never had it."""
-    path = sorted(folder.glob("entries/*/entry.json"))[1]
+    path = sorted(folder.glob("log-1/entries/*/entry.json"))[1]
     envelope = json.loads(path.read_bytes())
     key = create_key(folder / "other.pem")
     payload = base64.b64decode(envelope["payload"]).replace(b'"position":0', b'"position":7')
@@ -246,7 +248,7 @@ def forge_an_entry(folder: Path) -> None:
 
 
 def take_its_own_entry_from_another_export(folder: Path) -> None:
-    (own,) = folder.glob("export/*")
+    (own,) = folder.glob("export/entries/*")
     shutil.rmtree(own)
 
 
@@ -304,16 +306,35 @@ def test_entries_signed_by_a_key_that_came_later_verify_and_not_before_it(tmp_pa
     folder = case.export(case.drop)
     checked = check_export(folder)
     assert len({each.entry.keyid for each in checked.values()}) == 2
-    assert len(list(folder.glob("entry-*.json"))) == 3
+    assert len(list(folder.glob("log-1/entry-*.json"))) == 3
     status, told = by_hand(folder)
     assert status == 0, told
     # Without the entry that names it, nobody can know the key.
     with LogReader(case.layout) as log:
         since = log.keys.keys[made.keyid].since
     for suffix in (".json", ".tlog-proof"):
-        (folder / f"entry-{since}{suffix}").unlink()
+        (folder / "log-1" / f"entry-{since}{suffix}").unlink()
     with pytest.raises(KeyError):
         check_export(folder)
+    assert by_hand(folder)[0] != 0
+
+
+@pytest.mark.needs("openssl", "sha256sum", "base64", "awk")
+def test_the_history_of_a_thing_goes_out_from_all_logs_of_the_store(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    with recorder_rests(case.layout):
+        succeed(case.layout, origin="strongroom/SECOND0000000", by="actor_X", role="custodian")
+    with Recorder.open(case.layout) as recorder:
+        arrive(recorder, case.drop, [b"later.mp4"])
+    folder = case.export(case.drop)
+    checked = check_export(folder)
+    assert {log for log, _ in checked} == {ORIGIN, "strongroom/SECOND0000000"}
+    assert [path.name for path in sorted(folder.glob("log-*"))] == ["log-1", "log-2"]
+    status, told = by_hand(folder)
+    assert status == 0, told
+    page = (folder / "history.html").read_text("utf-8")
+    assert page.count("<h3>Log ") == 2
+    change_a_proof(folder)
     assert by_hand(folder)[0] != 0
 
 

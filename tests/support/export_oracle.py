@@ -30,17 +30,21 @@ class Checked:
     hidden: int  # commitments without an opening
 
 
-def check_export(folder: Path) -> dict[int, Checked]:
-    """Return every exported entry, checked. Raises AssertionError, or MalformedError, for the first thing wrong."""
-    key = VerifierKey.parse((folder / "policy").read_text().splitlines()[0].removeprefix("log "))
-    keys = _recorder_keys(folder, key)
-    own = [_checked(each, key, keys) for each in sorted((folder / "export").iterdir())]
+def check_export(folder: Path) -> dict[tuple[str, int], Checked]:
+    """Return every exported entry by log and position. Raises AssertionError, KeyError or MalformedError otherwise."""
+    own = _check_log(folder / "export")
     digest = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
-    assert {each.entry.type for each in own} == {"log.exported"}
+    assert own and {each.entry.type for each in own} == {"log.exported"}
     assert all(each.entry.facts["sha256"] == digest for each in own), "the log was told of another export"
     _check_sums(folder)
-    checked = [_checked(each, key, keys) for each in sorted((folder / "entries").iterdir())]
-    return {each.entry.seq: each for each in checked}
+    logs = sorted(folder.glob("log-*"))
+    return {(each.entry.log, each.entry.seq): each for log in logs for each in _check_log(log)}
+
+
+def _check_log(folder: Path) -> list[Checked]:
+    key = VerifierKey.parse((folder / "policy").read_text().splitlines()[0].removeprefix("log "))
+    keys = _recorder_keys(folder, key)
+    return [_checked(each, key, keys) for each in sorted((folder / "entries").iterdir())]
 
 
 def _check_sums(folder: Path) -> None:

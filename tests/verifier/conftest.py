@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from receipt_damage import Given
 from store_of_log import arrive, found, receive
 
 from exports.log_receipt import log_receipt, write_log_receipt
@@ -15,24 +15,6 @@ from ledger.record import Recorder
 from ledger.seal import seal
 
 CONTENT = b"the very bytes of one recording"
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a stranger may be given."""
-
-    layout: StoreLayout
-    receipt: Path
-    exhibit: Path
-    item: str
-
-    @property
-    def log(self) -> Path:
-        return self.layout.log
-
-    @property
-    def vkey(self) -> str:
-        return (self.receipt / "policy").read_text().split()[1]
 
 
 def _given(root: Path, *, before: int) -> Given:

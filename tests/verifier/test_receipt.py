@@ -10,11 +10,11 @@ import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from receipt_damage import TAMPERED, Given
 from standalone import BARE, SHELL, answer, ask
 from store_of_log import arrive, copied, item_by_a_later_key, receive
 
@@ -24,26 +24,10 @@ from hashing.digest import Digest
 from ledger.events.drop import ManifestLine, drop_completed
 from ledger.events.event import Event
 from ledger.identifiers import new_event_id
-from ledger.layout import StoreLayout
 from ledger.proofs import prove
 from ledger.reader import LogReader
 from ledger.record import Recorder
 from ledger.seal import seal
-
-
-class Given(Protocol):
-    """See conftest.py."""
-
-    layout: StoreLayout
-    receipt: Path
-    exhibit: Path
-    item: str
-
-    @property
-    def log(self) -> Path: ...
-
-    @property
-    def vkey(self) -> str: ...
 
 
 def runs(python: str) -> bool:
@@ -175,7 +159,9 @@ def test_an_opening_fits_or_does_not(drop_proof: tuple[Path, Path, list[str]], t
     told = answer("drop", proof, "--trust", trust, "--openings", tmp_path / "openings")
     assert told.status == 0, told.told
     assert told.told.count("OK        opening ") == len(texts) > 1
-    salt_changed = base64.urlsafe_b64encode(base64.urlsafe_b64decode(texts[0] + "===")[:-1] + b" ]").decode().rstrip("=")
+    salt_changed = (
+        base64.urlsafe_b64encode(base64.urlsafe_b64decode(texts[0] + "===")[:-1] + b" ]").decode().rstrip("=")
+    )
     assert commitment(salt_changed) != commitment(texts[0])
     (tmp_path / "openings").write_text(f"{salt_changed}\nnot base64!\n")
     told = answer("drop", proof, "--trust", trust, "--openings", tmp_path / "openings")
@@ -184,37 +170,6 @@ def test_an_opening_fits_or_does_not(drop_proof: tuple[Path, Path, list[str]], t
 
 
 # ------------------------------------------------------------------------------------------------ tampered, and hostile
-
-
-def replaced(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    def tamper(folder: Path) -> None:
-        before = (folder / name).read_bytes()
-        assert change(before) != before
-        (folder / name).write_bytes(change(before))
-
-    return tamper
-
-
-TAMPERED = [
-    (replaced("entry.json", lambda data: data + b"\n"), 21, "entry.json"),
-    (replaced("entry.json", lambda data: data.replace(b'"sig":"', b'"sig":"A', 1)), 21, "entry.json"),
-    (replaced("entry.json", lambda data: b""), 21, "entry.json"),
-    (replaced("entry.json", lambda data: b'{"a":' * 20_000), 21, "entry.json"),
-    (replaced("entry.json", lambda data: b"[" * 60_000), 21, "entry.json"),
-    (replaced("entry.json", lambda data: b"x" * 70_000), 21, "entry.json"),
-    (replaced("receipt.tlog-proof", lambda data: data.replace(b"\n", b"\r\n")), 21, "receipt.tlog-proof"),
-    (replaced("receipt.tlog-proof", lambda data: data.replace(b"index 2", b"index 1")), 21, "entry.json"),
-    (replaced("receipt.tlog-proof", lambda data: data.replace(b"index 2", b"index " + b"9" * 500)), 21, "receipt.tlog-proof"),
-    (replaced("receipt.tlog-proof", lambda data: data[:-9] + b"\xff" * 9), 21, "receipt.tlog-proof"),
-    (replaced("entry-0.json", lambda data: data[:-1]), 21, "entry-0.json"),
-    (replaced("entry-0.tlog-proof", lambda data: b""), 21, "entry-0.tlog-proof"),
-    (replaced("policy", lambda data: b""), 21, "policy"),
-    (replaced("policy", lambda data: data.replace(b"quorum none", b"quorum all")), 21, "policy"),
-    (replaced("policy", lambda data: data + b"log x\n"), 21, "policy"),
-    (lambda folder: (folder / "entry.json").unlink(), 21, "entry.json"),
-    (lambda folder: (folder / "policy").unlink(), 21, "policy"),
-    (lambda folder: shutil.copy(folder / "entry-0.json", folder / "entry.json"), 21, "entry.json"),
-]  # fmt: skip
 
 
 @pytest.mark.parametrize(("tamper", "status", "name"), TAMPERED, ids=range(len(TAMPERED)))

@@ -45,7 +45,17 @@ def test_annotations_of_newer_python_are_never_evaluated() -> None:
 def test_it_opens_files_for_reading_only() -> None:
     opened = [node for node in ast.walk(TREE) if isinstance(node, ast.Call) and ast.unparse(node.func) == "open"]
     assert [ast.unparse(node) for node in opened] == ["open(path, 'rb')"]
-    changing = {"write_bytes", "write_text", "unlink", "remove", "rename", "mkdir", "makedirs", "system", "replace_file"}
+    changing = {
+        "write_bytes",
+        "write_text",
+        "unlink",
+        "remove",
+        "rename",
+        "mkdir",
+        "makedirs",
+        "system",
+        "replace_file",
+    }
     assert not {node.attr for node in ast.walk(TREE) if isinstance(node, ast.Attribute)} & changing
 
 

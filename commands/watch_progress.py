@@ -53,6 +53,7 @@ class WatchProgress:
 
     def waiting(self, *, drops: int, items: int) -> None:
         """Show what is waited for, if anything is."""
+        self._begun = None  # what comes later has a rate of its own
         if not drops and not items:
             self.clear()
         elif self._is_time(self._clock()):

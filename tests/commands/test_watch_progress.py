@@ -73,6 +73,17 @@ def test_elsewhere_there_is_a_line_each_minute_while_there_is_work() -> None:
     assert third == "waiting: 2 drops not finished, 0 items not looked at"
 
 
+def test_a_drop_that_goes_on_after_a_pause_has_a_rate_of_its_own() -> None:
+    stream, now_s = Stream(terminal=True), [0.0]
+    with WatchProgress(stream, clock=lambda: now_s[0]) as progress:
+        for done, at_s in ((0, 1.0), (10**9, 2.0), (10**9, 3600.0), (2 * 10**9, 3601.0)):
+            now_s[0] = at_s
+            progress.copying(underway(done, 2 * 10**9))
+            if at_s == 2.0:
+                progress.waiting(drops=1, items=0)
+    assert "2.0 of 2.0 GB, 1,000.0 MB/s" in stream.getvalue()
+
+
 class Listener:
     """Notes all that it is told."""
 

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping
 from base.errors import LedgerError, UncheckedError
 from hashing.base64_text import decode
 from hashing.digest import Digest
-from hashing.endorsement import endorsers, read_endorsement
+from hashing.endorsement import read_endorsement
 from hashing.strict_json import Json
 from ledger.check_databases import CheckedDatabase
 from ledger.entry import ENDORSEMENTS, Entry, parse_entry
 from ledger.events import EVENT_TYPES
 from ledger.log_db import LISTED_BY_TYPE
 from ledger.openings import OpenedEntry, open_entry
-from ledger.trust import ENDORSED_EVENTS, PERSONAL, KeyRegister, UntrustedError, matter_of
+from ledger.trust import ENDORSED_EVENTS, KeyRegister
 from ledger.verdict import Endorsed, LogVerdict
 
 _SEQS = f"SELECT DISTINCT o.seq FROM opening o WHERE o.type = ? AND o.member = ? AND {LISTED_BY_TYPE}"
@@ -62,7 +62,7 @@ def _follow(opened: OpenedEntry, keys: KeyRegister, with_openings: KeyRegister) 
             raise found
         return found is None
     if entry.endorsements:
-        check_endorsements_of(entry, opened.values.get(ENDORSEMENTS), with_openings)
+        with_openings.check_people(entry, opened.values.get(ENDORSEMENTS))
     return True
 
 
@@ -84,18 +84,6 @@ def _refusal(register: KeyRegister, entry: Entry, values: Mapping[str, Json]) ->
     except (LedgerError, UncheckedError) as error:
         return error
     return None
-
-
-def check_endorsements_of(entry: Entry, stated: Json, register: KeyRegister) -> int:
-    """Return how many persons endorsed ``entry``; ``stated`` is what its commitment `endorsements` hides.
-
-    Raises: LedgerError unless they are as many as the entry says, by personal keys valid there, about this entry.
-    """
-    texts = stated if isinstance(stated, list) else []
-    if len(texts) != entry.endorsements:
-        raise UntrustedError(f"it says {entry.endorsements} endorsements, and its opening holds {len(texts)}.")
-    keyids = endorsers([decode(str(text)) for text in texts], matter_of(entry), register.keys_at(entry.seq, PERSONAL))
-    return len({register.keys[keyid].holder or keyid for keyid in keyids})
 
 
 def _seqs(openings: CheckedDatabase) -> Iterable[int]:

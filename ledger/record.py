@@ -17,6 +17,7 @@ import msgspec
 from base.clock import format_time, now, parse_time, synchronisation
 from base.errors import LedgerError, RefusedError
 from base.failpoints import reach
+from hashing.base64_text import encode
 from hashing.digest import ZERO_DIGEST, Digest
 from hashing.strict_json import Json
 from ledger import log_db
@@ -33,7 +34,7 @@ from ledger.layout import StoreLayout
 from ledger.openings import bytes_of
 from ledger.published import check_published
 from ledger.software import this_software
-from ledger.trust import ENDORSED_EVENTS, KeyRegister
+from ledger.trust import ENDORSED_EVENTS, KEY_EVENTS, KeyRegister
 
 Proposal = Event | Arrival | Refusal | Completion
 
@@ -178,7 +179,11 @@ class Recorder:
         last_change = max(key_entries(self.connection), default=0)
         if self.keys is not None and last_change != self.keys.last_change:
             self.keys = recorded_keys(self.connection)
-            self.signer = recorder_signer(self.layout, self.keys)
+            self.choose_signer()
+
+    def choose_signer(self) -> None:
+        """Go on with the key that is to sign now. Raises: KeyNotValidError when none of those that are here may."""
+        self.signer = recorder_signer(self.layout, self.register())
 
     def register(self) -> KeyRegister:
         """Return the keys of the log, whose first entry must be there."""
@@ -319,6 +324,11 @@ class _Batch:
         if event.type.name in ENDORSED_EVENTS:
             # Refused here, before it is written. If the transaction fails later, `follow_keys` forgets it again.
             self._recorder.register().apply(parse_entry(built.raw), event.values)
+            if event.type.name in KEY_EVENTS:
+                self._recorder.choose_signer()  # refuses to revoke the last key that this machine could record with
+        if event.endorsements:
+            stated: Json = [encode(envelope) for envelope in event.endorsements]
+            self._recorder.register().check_people(parse_entry(built.raw), stated)
         return self._recorded(built, fresh=True)
 
     def _recorded(self, built: BuiltEntry, *, fresh: bool) -> Recorded:

@@ -249,6 +249,22 @@ class KeyRegister:
             )
         return len(persons)
 
+    def check_people(self, entry: Entry, stated: Json) -> int:
+        """Return how many persons endorsed ``entry``; ``stated`` is what its commitment `endorsements` hides.
+
+        Raises: UntrustedError unless they are as many as the entry says, by personal keys valid there, about this
+        entry; UncheckedError for a key of an unknown algorithm.
+        """
+        texts = stated if isinstance(stated, list) else []
+        if len(texts) != entry.endorsements:
+            raise UntrustedError(f"it says {entry.endorsements} endorsements, and its opening holds {len(texts)}.")
+        try:
+            envelopes = [decode(str(text)) for text in texts]
+            keyids = endorsers(envelopes, matter_of(entry), self.keys_at(entry.seq, PERSONAL))
+        except (EndorsementError, Base64Error) as error:
+            raise UntrustedError(f"entry {entry.seq}: {error}") from error
+        return len({self.keys[keyid].holder or keyid for keyid in keyids})
+
     def root_keys_at_end(self) -> Mapping[str, PublicKey]:
         """Return the root keys that are valid behind the last entry: those that speak for a successor."""
         return self.keys_at(self.last_change + 1, ROOT)

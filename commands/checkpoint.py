@@ -1,14 +1,23 @@
-"""`strongroom checkpoint`: the signed checkpoint of the log."""
+"""`strongroom checkpoint`: the signed checkpoint, shown and compared. Lodging and witnesses have files of their own."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from base.errors import LedgerError, UsageError
+from base.escape import shown
+from commands.checkpoint_cosign import cosign
+from commands.checkpoint_lodge import lodge
 from commands.options import output_options, store_option
-from commands.output import Output
+from commands.output import Output, Tone, Word
 from ledger.layout import StoreLayout
+
+if TYPE_CHECKING:
+    from ledger.kept import KeptAnswer, KeptNote
 
 
 @click.group()
@@ -16,11 +25,19 @@ def checkpoint() -> None:
     """The signed checkpoint of the log: what an auditor keeps from one visit to the next."""
 
 
+checkpoint.add_command(lodge)
+checkpoint.add_command(cosign)
+
+
 @checkpoint.command()
+@click.option("--words", is_flag=True, help="Print the seven words of the spoken form instead.")
 @store_option
 @output_options("checkpoint show", stream=False)
-def show(layout: StoreLayout, output: Output) -> None:
+def show(layout: StoreLayout, output: Output, *, words: bool) -> None:
     """Print the newest checkpoint: the signed note itself, byte for byte.
+
+    The seven words are for the telephone or the radio: they find mistakes and old copies, and prove nothing against
+    whoever runs the log.
 
     \b
     Exit status:
@@ -47,6 +64,115 @@ def show(layout: StoreLayout, output: Output) -> None:
             }
         )
         return
+    if words:
+        output.text(" ".join(spoken_form(newest.checkpoint.text())))
+        return
     sys.stdout.flush()
     sys.stdout.buffer.write(newest.note)
     sys.stdout.buffer.flush()
+
+
+@checkpoint.command()
+@click.argument(
+    "files",
+    metavar="FILE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+)
+@store_option
+@output_options("checkpoint check", stream=False)
+@click.pass_context
+def check(ctx: click.Context, files: tuple[Path, ...], layout: StoreLayout, output: Output) -> None:
+    """Hold checkpoints that somebody kept against the log as it is now. Changes nothing, and reads no entry.
+
+    FILE is a checkpoint, or a receipt (NAME.tlog-proof) with one inside. `verify --against` does the same, and reads
+    everything else too.
+
+    \b
+    Answers:
+      SAME         it is the newest checkpoint of this log
+      CONTINUED    this log goes on from it
+      ROLLED BACK  it covers more entries than this log has: the log was put back
+      SPLIT VIEW   the same size and another root: two people were shown different logs
+      FORK         at its size this log had another root: it was written a second time from there
+      OTHER LOG    it is of another log: the store was replaced, or FILE belongs to another store
+      NOT SIGNED   it names this log, and the key of this log did not sign it
+
+    \b
+    Exit status:
+      0   this log continues every FILE
+      2   a FILE is no checkpoint at all
+      21  it does not: stop, and call the custodian
+
+    \b
+    Example:
+      strongroom checkpoint check kept-2026-08.checkpoint card-3.tlog-proof
+    """
+    from ledger.memories import hold_against
+    from ledger.reader import LogReader
+
+    kept = [_kept_note(path) for path in files]
+    with LogReader(layout) as log:
+        newest, key = log.sealed(), log.trust.log_key
+    answers = hold_against(layout.log, newest, key, kept)
+    is_good = all(answer.verdict.is_good for _, answer in answers)
+    if output.for_people:
+        for note, answer in answers:
+            output.text(*_told(note, answer))
+        output.fields([("this log", f"{newest.origin}, {newest.size:,} sealed entries, root {newest.root}")])
+    else:
+        output.document(
+            {
+                "log": {"origin": newest.origin, "size": newest.size, "root": newest.root.hex},
+                "answers": [
+                    {
+                        "file": note.file,
+                        "verdict": str(answer.verdict),
+                        "origin": answer.origin,
+                        "size": answer.size,
+                        "root": None if answer.root is None else answer.root.hex,
+                        "found": answer.found,
+                    }
+                    for note, answer in answers
+                ],
+            }
+        )
+    ctx.exit(0 if is_good else LedgerError.exit_code)
+
+
+_WORDS = {
+    "same": ("SAME", "it is the newest checkpoint of this log"),
+    "extension": ("CONTINUED", "this log goes on from it"),
+    "rolled-back": ("ROLLED BACK", "it covers more entries than this log has: the log was put back"),
+    "split-view": ("SPLIT VIEW", "the same size and another root: two people were shown different logs"),
+    "fork": ("FORK", "at its size this log had another root: it was written a second time from there"),
+    "other-log": ("OTHER LOG", "the store was replaced, or the file belongs to another store"),
+    "invalid": ("NOT SIGNED", "it names this log, and the key of this log did not sign it"),
+}
+
+
+def _told(note: KeptNote, answer: KeptAnswer) -> tuple[Word | str, ...]:
+    word, meaning = _WORDS[answer.verdict]
+    size = "" if answer.size is None else f"size {answer.size:,}:"
+    tone = Tone.GOOD if answer.verdict.is_good else Tone.BAD
+    return (Word(word, tone), shown(note.file), size, meaning)
+
+
+def _kept_note(path: Path) -> KeptNote:
+    """Return the checkpoint in a file. Raises UsageError for any other: it tells nothing of the log."""
+    from hashing.note import NoteError, parse_note
+    from hashing.receipt import MAX_RECEIPT_BYTES, ReceiptError
+    from ledger.kept import KeptNote
+    from ledger.memories import checkpoint_of
+
+    try:
+        with path.open("rb") as file:
+            note = checkpoint_of(file.read(MAX_RECEIPT_BYTES + 1), path.name)
+        parse_note(note)
+    except (OSError, NoteError, ReceiptError) as error:
+        raise UsageError(
+            f"{shown(str(path))} is no checkpoint: {error}. Nothing was checked.",
+            next_step="Give a file that `strongroom checkpoint show` or `lodge` made, byte for byte, or a receipt.",
+        ) from error
+    return KeptNote(file=str(path), note=note)

@@ -21,6 +21,7 @@ from base import fsio
 from base.errors import EvidenceError, LedgerError
 from base.escape import shown
 from hashing.checkpoint import Checkpoint
+from hashing.cosignature import origin_hash
 from hashing.digest import Digest
 from hashing.merkle import ProofError, consistency_proof, tree_root, verify_consistency
 from hashing.note import MAX_NOTE_BYTES, Verifier
@@ -31,7 +32,6 @@ from ledger.layout import StoreLayout
 from ledger.published import ForkedError, RolledBackError
 from ledger.tile_files import read_tile
 
-LODGED_NOTE = "checkpoint"
 MOST_NOTES = 10_000  # read of one place
 _NOTE_SUFFIX, _PROOF_SUFFIX = ".checkpoint", ".tlog-proof"
 _NEXT_STEP = (
@@ -95,10 +95,16 @@ class LogRoots:
         return consistency_proof(size, self._newest.size, self._subtrees) if 0 < size < self._newest.size else []
 
 
+def lodged_name(origin: str) -> str:
+    """Return the file name of a lodged note of the log ``origin``: logs that follow each other lie side by side."""
+    return f"{origin_hash(origin)[:16]}{_NOTE_SUFFIX}"
+
+
 def lodged_notes(layout: StoreLayout) -> list[KeptNote]:
     """Return the notes in `private/lodged/`, by size."""
     folders = [path for path in layout.lodged.iterdir() if path.name.isdecimal()] if layout.lodged.is_dir() else []
-    notes = (_kept(folder / LODGED_NOTE) for folder in sorted(folders, key=lambda path: int(path.name)))
+    paths = [path for folder in sorted(folders, key=lambda path: int(path.name)) for path in sorted(folder.iterdir())]
+    notes = (_kept(path) for path in paths if path.suffix == _NOTE_SUFFIX)
     return [note for note in notes if note is not None]
 
 

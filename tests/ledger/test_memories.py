@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from log_oracles import problems_of
-from store_of_log import arrive, copied, receive
+from store_of_log import ORIGIN, arrive, copied, receive
 
 from base.errors import LedgerError
 from hashing.merkle import leaf_hash, root
@@ -23,6 +23,7 @@ from ledger.memories import (
     RememberedForkError,
     SplitViewError,
     hold_against,
+    lodged_name,
     notes_at,
     remember,
 )
@@ -113,7 +114,7 @@ def test_a_lodged_note_in_the_store_tells_of_databases_that_were_put_back(layout
         shutil.rmtree(layout.root / name)
         shutil.copytree(before / name, layout.root / name)
     (layout.lodged / "17").mkdir()
-    (layout.lodged / "17" / "checkpoint").write_bytes(note)
+    (layout.lodged / "17" / lodged_name(ORIGIN)).write_bytes(note)
     assert check_log(layout).findings == []
     with pytest.raises(RememberedError):
         start(layout)

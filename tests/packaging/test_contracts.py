@@ -39,8 +39,10 @@ DOORS = {
     "click": ("commands/", "cli.py"),
     "rich": ("commands/", "cli.py"),
     "jinja2": ("exports/", "ingest/receipts.py"),
+    "segno": ("exports/checkpoint_page.py",),
     "watchdog": ("ingest/",),
-    "cryptography": ("hashing/ed25519.py", "hashing/public_key.py", "ledger/keys/"),
+    "cryptography": ("hashing/ed25519.py", "hashing/public_key.py", "hashing/time_stamp.py", "ledger/keys/"),
+    "rfc3161_client": ("hashing/time_stamp.py",),
 }
 
 
@@ -96,6 +98,12 @@ def test_a_room_imports_only_to_its_right(room: str) -> None:
     assert of_room
     wrong = {path: names & set(ROOMS) - {room} - ARROWS[room] for path, names in of_room.items()}
     assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def test_only_who_is_asked_to_speaks_over_a_network() -> None:
+    speakers = {path for name in ("http", "urllib", "socketserver", "ftplib") for path in importers_of(name)}
+    assert {"ledger/witness_client.py", "ledger/witness_server.py"} <= speakers
+    assert speakers <= {"ledger/witness_client.py", "ledger/witness_server.py", "ledger/time_stamp_client.py"}
 
 
 def test_no_import_is_relative() -> None:

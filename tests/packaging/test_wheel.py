@@ -88,10 +88,17 @@ def test_licence_and_notice_go_with_it(names: set[str]) -> None:
 
 def test_every_library_that_it_asks_for_is_locked(wheel: zipfile.ZipFile) -> None:
     metadata = HeaderParser().parsestr(wheel.read(f"{METADATA}/METADATA").decode())
-    asked = {name_of(line) for line in metadata.get_all("Requires-Dist", [])}
+    lines = metadata.get_all("Requires-Dist", [])
+    asked = {name_of(line) for line in lines if "extra ==" not in line}
     locked = {name_of(line) for line in (CHECKOUT / "requirements.lock").read_text().splitlines() if "==" in line}
     assert len(asked) == 13
     assert asked <= locked
+    # What only an extra brings is not in the program as it is delivered, and every test of it can run.
+    extra = {name_of(line) for line in lines} - asked
+    developed = (CHECKOUT / "requirements-dev.lock").read_text()
+    assert "segno" in extra
+    assert extra.isdisjoint(locked)
+    assert all(f"\n{name}==" in developed for name in extra)
 
 
 def name_of(requirement: str) -> str:

@@ -19,10 +19,12 @@ from hashing.digest import Digest, DigestFormatError
 from hashing.sample import Sample
 from hashing.strict_json import StrictJsonError, parse_strict
 from ledger.check import check_log
-from ledger.check_scope import check_scope, entry_reader
+from ledger.check_scope import check_scope_over, entry_reader
+from ledger.check_succession import check_earlier, earlier_origins, origin_of
 from ledger.kept import KeptNote
 from ledger.last_good import objects_with_last_good
 from ledger.layout import StoreLayout
+from ledger.log_db import SuccessionUnderWayError
 from vault.check import ContentCounts, check_objects, check_only
 from vault.local import LocalStore
 from vault.reading import reading
@@ -54,13 +56,23 @@ def verify_store(
     Raises NotFoundError for a scope that the log does not have, UsageError for a file to resume from that is another's.
     """
     asked = asked or Asked()
+    if layout.succession.exists():
+        raise SuccessionUnderWayError("the log of this store is just being closed, and its successor opened.")
+    origins = set(earlier_origins(layout))
+    earlier_notes = [kept for kept in asked.against if origin_of(kept) in origins]
+
+    def tell(done: int, total: int) -> None:
+        progress(ENTRIES, done, total)
+
     log = check_log(
         layout,
-        against=asked.against,
-        progress=lambda done, total: progress(ENTRIES, done, total),
+        against=[kept for kept in asked.against if kept not in earlier_notes],
+        progress=tell,
         first_bad=asked.first_bad,
     )
     result = Verification(log=log, sample=asked.sample, is_first_bad=asked.first_bad)
+    if not (asked.first_bad and log.findings):
+        result.earlier = check_earlier(layout, log, against=earlier_notes, progress=tell, first_bad=asked.first_bad)
     result.not_checked += log.not_checked
     if not (asked.first_bad and log.findings):
         if asked.scope:
@@ -147,7 +159,8 @@ class _Content:
 
 def _check_scope(layout: StoreLayout, asked: Asked, result: Verification, progress: Progress) -> None:
     """Check the exhibits that were asked for, and their objects; nothing is said of others."""
-    scope = result.scope = check_scope(layout, asked.scope, result.log)
+    logs = [(one.layout, one.log) for one in reversed(result.earlier)]
+    scope = result.scope = check_scope_over([*logs, (layout, result.log)], asked.scope)
     masters = {item.sha256: item.size_bytes for item in scope.items}
     derived_store = LocalStore(layout.derived, layout.staging)
     results = {digest for item in scope.items for digest in item.results}

@@ -10,6 +10,7 @@ from base.escape import shown
 from catalog.resumption import Part
 from hashing.sample import Sample
 from ledger.check_scope import Exhibit, Scope
+from ledger.check_succession import EarlierVerdict
 from ledger.kept import KeptAnswer, KeptNote, KeptVerdict
 from ledger.verdict import LogVerdict
 from vault.check import ContentCounts
@@ -46,6 +47,7 @@ class Verification:
     sample: Sample | None = None
     scope: Scope | None = None
     is_first_bad: bool = False  # the check ended with the first bad record
+    earlier: list[EarlierVerdict] = field(default_factory=list)  # logs before the open one, the newest first
     parts: list[Part] = field(default_factory=list)  # of a verification that was interrupted
 
     @property
@@ -93,6 +95,7 @@ class Verification:
         return {
             "verdict": _VERDICTS[self.exit_code],
             "log": self._log(),
+            "earlier": [_earlier(one) for one in self.earlier],
             "against": [_against(kept, answer) for kept, answer in self.log.against],
             "content": {name: getattr(self.masters, name) + getattr(self.derived, name) for name in COUNTED},
             "sample": self._sample(),
@@ -164,6 +167,7 @@ class Verification:
         read = self.masters.bytes_read + self.derived.bytes_read
         told = [
             ("log", f"{self.log.origin}, {self.log.size:,} sealed entries, root {self.log.root}"),
+            *(("log before", _earlier_words(one)) for one in self.earlier),
             ("entries checked", f"{self.log.entries_checked:,} with {self.log.openings_checked:,} openings"),
             ("chains", f"{self.log.subjects_checked:,} things, each followed from its first entry to its last"),
             ("change of keys", _change_of_keys(self.log.root_threshold)),
@@ -231,6 +235,24 @@ _KEPT_WORDS = {
 def _told(answer: KeptAnswer) -> str:
     size = "" if answer.size is None else f"size {answer.size:,}: "
     return size + _KEPT_WORDS[answer.verdict]
+
+
+def _earlier(one: EarlierVerdict) -> dict[str, object]:
+    return {
+        "origin": one.stated.origin,
+        "size": one.log.size,
+        "root": one.log.root.hex,
+        "entries_checked": one.log.entries_checked,
+        "ended": one.stated.ended,
+        "end": one.end,
+        "damage": len(one.log.findings),
+    }
+
+
+def _earlier_words(one: EarlierVerdict) -> str:
+    end = "closed" if one.is_closed else f"BROKEN OFF ({one.stated.ended})"
+    checked = f"{one.log.entries_checked:,} entries checked"
+    return f"{one.stated.origin}, {end}, {one.log.size:,} sealed entries, {checked}, root {one.log.root}"
 
 
 def _against(kept: KeptNote, answer: KeptAnswer) -> dict[str, object]:

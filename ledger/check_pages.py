@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from base.errors import EvidenceError, Finding
+from base.errors import EvidenceError, Finding, LedgerError
 from hashing.digest import Digest
 from hashing.merkle import HASH_BYTES, leaf_hash
 from hashing.tiles import TILE_WIDTH, TileRef, read_entries
 from ledger.chain import ChainCheck, ChainPart
 from ledger.check_databases import CheckedDatabase
 from ledger.check_rows import RowCheck
-from ledger.check_tiles import file_damage, published_leaves
-from ledger.entry import Entry
+from ledger.check_tiles import file_damage, first_entry, published_leaves
+from ledger.entry import Entry, parse_entry
 from ledger.layout import StoreLayout
 from ledger.tile_files import read_tile
 from ledger.verdict import LogVerdict
@@ -58,7 +58,7 @@ class PageCheck:
         self._log = log
         self._verdict = verdict
         self._newest_kept = newest_kept
-        self.rows = RowCheck(log, openings, verdict)
+        self.rows = RowCheck(log, openings, verdict, is_successor=_is_successor(layout))
         self.chain = chain
         self.leaves = bytearray()
         self.unread = 0
@@ -171,3 +171,11 @@ class PageCheck:
             Digest(stretch.results[at : at + HASH_BYTES]) for at in range(0, len(stretch.results), HASH_BYTES)
         }
         return True
+
+
+def _is_successor(layout: StoreLayout) -> bool:
+    """Return whether the first entry says that a log came before this one."""
+    try:
+        return parse_entry(first_entry(layout.log)).facts.get("predecessor") is not None
+    except LedgerError:
+        return False

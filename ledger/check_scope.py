@@ -101,6 +101,45 @@ def check_scope(layout: StoreLayout, names: Sequence[str], verdict: LogVerdict) 
     )
 
 
+def check_scope_over(logs: Sequence[tuple[StoreLayout, LogVerdict]], names: Sequence[str]) -> Scope:
+    """As `check_scope`, over every log of a store, the oldest first: a history may begin in one and end in another."""
+    if len(logs) == 1:
+        ((layout, verdict),) = logs
+        return check_scope(layout, names, verdict)
+    asked = resolve(names, {name: None for _, verdict in logs for name in verdict.heads})
+    drops = {name for name in asked if kind_of(name) == "drop"}
+    items = {name for name in asked if kind_of(name) == "item"}
+    for layout, verdict in logs:  # a drop has items in each log in which it was taken
+        here = [name for name in drops if name in verdict.heads]
+        items |= {item.name for item in check_scope(layout, here, verdict).items}
+    found: dict[str, Exhibit] = {}
+    for layout, verdict in logs:
+        scope = check_scope(layout, [name for name in (*drops, *items) if name in verdict.heads], verdict)
+        for exhibit in (*scope.drops, *scope.items):
+            found[exhibit.name] = _joined(found.get(exhibit.name), exhibit)
+    return Scope(
+        asked=tuple(asked),
+        drops=tuple(found[name] for name in sorted(drops)),
+        items=tuple(found[name] for name in sorted(items)),
+    )
+
+
+def _joined(before: Exhibit | None, after: Exhibit) -> Exhibit:
+    """Return the history of one thing in two logs that follow each other."""
+    if before is None:
+        return after
+    return Exhibit(
+        name=after.name,
+        drop=before.drop or after.drop,
+        sha256=before.sha256,
+        size_bytes=before.size_bytes if after.size_bytes is None else after.size_bytes,
+        entries=before.entries + after.entries,
+        unknown_types=before.unknown_types + after.unknown_types,
+        gap_at=after.gap_at if before.gap_at is None else before.gap_at,
+        results=(*before.results, *after.results),
+    )
+
+
 def _exhibit(
     name: str, positions: Sequence[int], end: SubjectHead, entries: _Entries, openings: CheckedDatabase
 ) -> Exhibit:

@@ -46,7 +46,7 @@ def objects_with_last_good(
         digest = _digest(finding.object.rpartition("/")[2])
         if finding.last_good is None and digest is not None and digest in verdict.masters:
             entry = entry_at(verdict.masters.seq_of(digest))
-            if entry is not None:
+            if entry is not None and digest in entry.subjects.values():  # else it is an entry of an earlier log
                 told = f"entry {entry.seq} ({entry.type}), recorded at {format_time(entry.recorded_at)}"
                 finding = finding._replace(last_good=told)
         yield finding

@@ -127,6 +127,7 @@ class KeyRegister:
         for purpose, keys in ((RECORDER, self.trust.keys), (ROOT, self.trust.root_keys)):
             self.keys.update({keyid: Key(public=key, purpose=purpose, since=0) for keyid, key in keys.items()})
         self.last_change = 0  # position of the last key entry
+        self.closed_at: int | None = None  # position of the entry that ended the log
         self._cached: Mapping[str, bytes] = self.trust.recorder_keys
         self._cached_from = 0  # the cached keys hold for positions above this one, as long as no key entry comes
 
@@ -152,6 +153,8 @@ class KeyRegister:
 
         Raises UnknownAlgorithmError (could not be checked) when that key is of an algorithm that is not known here.
         """
+        if self.closed_at is not None and entry.seq > self.closed_at:
+            raise UntrustedError(f"entry {entry.seq} stands behind log.closed, which is entry {self.closed_at}.")
         keyid = entry.envelope.signatures[0].keyid
         key = self.keys.get(keyid)
         if key is not None and not key.public.is_known and key.purpose == RECORDER and key.is_valid_at(entry.seq):
@@ -167,7 +170,7 @@ class KeyRegister:
     def apply(self, entry: Entry, values: Mapping[str, Json] | None = None) -> None:
         """Take note of a key entry, whose own signature was verified before; other types change nothing.
 
-        Of `log.closed` only the endorsements are checked.
+        Behind `log.closed` no entry is believed.
 
         ``values`` are what its commitments hide, where they are open: without them a personal key is not known. Raises
         UntrustedError, and changes nothing, when the entry does not hold: no proof of possession, a key twice, too few
@@ -186,6 +189,8 @@ class KeyRegister:
             self._enrol(entry, values or {})
         elif entry.type == "key.revoked":
             self._revoke(entry, values or {})
+        else:
+            self.closed_at = entry.seq
         if unchecked is not None:
             raise unchecked
 

@@ -207,7 +207,7 @@ def _invent_opening(ground: Ground) -> Names:
     database = ground.store / "private" / "openings.db"
     commitment = hashlib.sha256(b"x").digest()
     statement = "INSERT INTO opening (commitment, seq, type, member, class, text) VALUES (?, ?, ?, ?, ?, ?)"
-    change_database(database, statement, commitment, 1, "drop.received", "name", "text", "x")
+    change_database(database, statement, commitment, 1, "drop.received", "invented", "text", "x")
     return (entry_name(1), commitment.hex(), "openings.db")
 
 

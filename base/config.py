@@ -7,6 +7,7 @@ settings file is an error: a misspelt setting must not silently be the default.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,10 @@ from base.escape import shown
 SANDBOX_CHOICES = ("require-seccomp", "require-landlock")  # the names that `media.wire.Requirement` knows
 
 
-OUTSIDE_SETTINGS = ("memory", "witness", "witness_quorum")  # of what is outside: named only where they are set
+OUTSIDE_SETTINGS = ("memory", "witness", "witness_quorum", "tsa")  # of what is outside: named only where they are set
+_AUTHORITY_MEMBERS = {"name", "certificate", "url", "policy"}
+_AUTHORITY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)  # it becomes part of a file name
+_POLICY = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,9})){1,30}", re.ASCII)
 _KNOWN = {"share", "settle_seconds", "batch_ms", "sandbox", *OUTSIDE_SETTINGS}
 
 
@@ -37,6 +41,16 @@ class WitnessSetting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthoritySetting:
+    """A time-stamp authority: its certificates on this machine, where it listens, and the policy we ask it for."""
+
+    name: str
+    certificate: bytes  # raw path of a PEM file
+    url: str | None = None
+    policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of one store. ``origins`` tells for each where its value came from: file or default."""
 
@@ -47,6 +61,7 @@ class Settings:
     memories: tuple[bytes, ...] = ()  # places outside that remember checkpoints, as raw paths
     witnesses: tuple[WitnessSetting, ...] = ()
     witness_quorum: str = "none"  # "none", "any", "all" or a number: how many of them a receipt asks for
+    authorities: tuple[AuthoritySetting, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
@@ -55,6 +70,7 @@ class Settings:
             "memory": [os.fsdecode(path) for path in self.memories],
             "witness": [" ".join(filter(None, (each.vkey, each.url))) for each in self.witnesses],
             "witness_quorum": self.witness_quorum if self.witnesses else "",
+            "tsa": [_authority_text(each) for each in self.authorities],
         }
         return {
             **{name: value for name, value in outside.items() if value},
@@ -84,6 +100,7 @@ def read_settings(path: Path) -> Settings:
         memories=_paths(document, "memory"),
         witnesses=_witnesses(document.get("witness", [])),
         witness_quorum=_quorum(document),
+        authorities=_authorities(document.get("tsa", [])),
         origins={name: "file" if name in document else "default" for name in _KNOWN},
     )
 
@@ -111,6 +128,31 @@ def _witnesses(value: object) -> tuple[WitnessSetting, ...]:
             raise SettingsError("the vkey and the url of a [[witness]] are text.")
         witnesses.append(WitnessSetting(vkey=row["vkey"], url=row.get("url")))
     return tuple(witnesses)
+
+
+def _authorities(value: object) -> tuple[AuthoritySetting, ...]:
+    if not isinstance(value, list):
+        raise SettingsError('tsa is not a list: write [[tsa]] and name = "..." and certificate = "..." below it.')
+    authorities: list[AuthoritySetting] = []
+    for row in value:
+        if not isinstance(row, dict) or not {"name", "certificate"} <= set(row) <= _AUTHORITY_MEMBERS:
+            raise SettingsError("a [[tsa]] has the members name and certificate, and may have url and policy.")
+        if not all(isinstance(text, str) and text and "\0" not in text for text in row.values()):
+            raise SettingsError("every member of a [[tsa]] is text.")
+        if not _AUTHORITY_NAME.fullmatch(row["name"]) or row["name"] in {known.name for known in authorities}:
+            raise SettingsError(
+                f"the name of a [[tsa]] is its own, and up to 40 of a-z A-Z 0-9 _ -, not {row['name']!r}."
+            )
+        if not _POLICY.fullmatch(row.get("policy", "1.2")):
+            raise SettingsError(f"the policy of a [[tsa]] is a dotted number such as 1.2.3.4, not {row['policy']!r}.")
+        certificate = os.fsencode(row["certificate"])
+        authorities.append(AuthoritySetting(**{**row, "certificate": certificate}))
+    return tuple(authorities)
+
+
+def _authority_text(setting: AuthoritySetting) -> str:
+    parts = (setting.name, os.fsdecode(setting.certificate), setting.url, setting.policy)
+    return " ".join(part for part in parts if part)
 
 
 def _quorum(document: Mapping[str, object]) -> str:

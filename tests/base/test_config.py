@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from base.config import Settings, SettingsError, read_settings, settings_text
+from base.config import AuthoritySetting, Settings, SettingsError, read_settings, settings_text
 
 
 def read(tmp_path: Path, text: str) -> Settings:
@@ -51,6 +51,16 @@ def test_a_value_says_where_it_came_from(tmp_path: Path) -> None:
         "[[share]]\npath = 1",
         '[[share]]\npath = "/a"\nextra = 1',
         "[[share]]\n",
+        'tsa = "a"',
+        '[[tsa]]\nname = "a"',
+        '[[tsa]]\nname = "a"\ncertificate = "/a"\nport = "1"',
+        '[[tsa]]\nname = "../a"\ncertificate = "/a"',  # it becomes part of a file name
+        '[[tsa]]\nname = "a.b"\ncertificate = "/a"',
+        '[[tsa]]\nname = ""\ncertificate = "/a"',
+        '[[tsa]]\nname = "a"\ncertificate = 1',
+        '[[tsa]]\nname = "a"\ncertificate = "/a\\u0000"',
+        '[[tsa]]\nname = "a"\ncertificate = "/a"\npolicy = "any"',
+        '[[tsa]]\nname = "a"\ncertificate = "/a"\n[[tsa]]\nname = "a"\ncertificate = "/b"',
         "not toml",
         "settle_seconds = 5\nsettle_seconds = 6",
     ],
@@ -59,6 +69,16 @@ def test_what_is_not_known_or_not_possible_is_refused(tmp_path: Path, text: str)
     with pytest.raises(SettingsError) as raised:
         read(tmp_path, text)
     assert raised.value.exit_code == 2
+
+
+def test_authorities_are_named_with_their_certificates(tmp_path: Path) -> None:
+    text = '[[tsa]]\nname = "one"\ncertificate = "/etc/one.pem"\nurl = "http://one/tsr"\npolicy = "1.2.3"\n'
+    settings = read(tmp_path, text + '[[tsa]]\nname = "two"\ncertificate = "/etc/two.pem"\n')
+    assert settings.authorities == (
+        AuthoritySetting(name="one", certificate=b"/etc/one.pem", url="http://one/tsr", policy="1.2.3"),
+        AuthoritySetting(name="two", certificate=b"/etc/two.pem"),
+    )
+    assert settings.as_dict()["tsa"] == ["one /etc/one.pem http://one/tsr 1.2.3", "two /etc/two.pem"]
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

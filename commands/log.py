@@ -11,7 +11,7 @@ from commands.log_show import show
 from commands.options import output_options, store_option
 from commands.output import Output, Tone, Word
 from ledger.layout import StoreLayout
-from ledger.reader import LogReader
+from ledger.store_reader import StoreReader
 
 
 @click.group()
@@ -53,7 +53,7 @@ def receipt(item: str, target: Path, layout: StoreLayout, output: Output) -> Non
     from ledger.history import thing_named
 
     with Consultation(layout, "log-receipt") as consultation:
-        with LogReader(layout) as reader:
+        with StoreReader(layout) as reader:
             name = thing_named(reader, item)
             digest = definition_of(reader, name).subjects[name]
         refuse_used(target, layout)

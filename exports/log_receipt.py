@@ -9,6 +9,7 @@ finished.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from base.escape import shown
 from hashing.checkpoint import Checkpoint, open_checkpoint
 from hashing.digest import Digest
 from hashing.receipt import policy_text
+from ledger.earlier import log_layouts
 from ledger.entry import Entry
 from ledger.layout import StoreLayout
 from ledger.proofs import prove_all
@@ -51,7 +53,8 @@ def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
 
     Raises: NotFoundError when nothing defines the item, LedgerError when a proof or a signature does not hold.
     """
-    with LogReader(layout) as log:
+    home = _home_of(layout, item)
+    with LogReader(home) as log:
         entry, trust = definition_of(log, item), log.trust
         named = [log.entry(0), *_enrolments(log, entry)]
         for signed in (entry, *named):
@@ -60,7 +63,7 @@ def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
     if not sealed:
         with Recorder.open(layout) as recorder:
             seal(recorder)
-    proof, *proofs = prove_all(layout, [entry.seq, *(one.seq for one in named)])
+    proof, *proofs = prove_all(home, [entry.seq, *(one.seq for one in named)])
     checkpoint = open_checkpoint(proof.checkpoint, trust.log_key)
     return LogReceipt(
         item=item,
@@ -77,6 +80,15 @@ def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
             HOW_TO_CHECK: _how_to_check(item, entry, checkpoint, trust).encode("ascii"),
         },
     )
+
+
+def _home_of(layout: StoreLayout, item: str) -> StoreLayout:
+    """Return the store with the log that defines ``item``, open or closed. Raises NotFoundError when none does."""
+    for home in log_layouts(layout):
+        with LogReader(home) as log, contextlib.suppress(NotFoundError):
+            definition_of(log, item)
+            return home
+    raise NotFoundError(f"{shown(item)} is not an item of this store: only items have a receipt of their own.")
 
 
 def definition_of(log: LogReader, item: str) -> Entry:

@@ -6,6 +6,7 @@ successor says it did. Of a log that was broken off, only what its last checkpoi
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from typing import Self, TypeAlias
@@ -163,6 +164,14 @@ class EarlierLogs:
         if kind_of(name) not in CUSTODY_CARRIED.subjects:
             return None
         return next((event for log in self.logs if (event := log.carried(name)) is not None), None)
+
+
+def log_layouts(layout: StoreLayout) -> list[StoreLayout]:
+    """Return this store once with each of its logs in the place of the open one: that first, then the newest."""
+    with contextlib.closing(log_db.connect_read_only(layout)) as connection:
+        earlier = EarlierLogs.before(layout, first_entry(connection))
+        earlier.close()
+        return [layout, *(log.layout for log in earlier.logs)]
 
 
 def first_entry(connection: sqlite3.Connection) -> Entry:

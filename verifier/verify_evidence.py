@@ -618,7 +618,8 @@ def check_log(options: argparse.Namespace, report: Report) -> None:
         with report.at(f"kept checkpoint {path}"):
             need(one.origin == checkpoint.origin, f"it is of another log: {one.origin}")
             need(one.size <= size, f"it has {one.size} entries, this log {size}: rolled back")
-            need(roots[one.size] == one.root, f"the first {one.size} entries have another root: a fork")
+            need(roots[one.size] == one.root, f"entries 0 to {one.size - 1} have another root: "
+                 + ("a split view" if one.size == size else "a fork"))
             report.line("OK", f"kept checkpoint {path}: this log continues it")
     log.check_rest(size)
     openings.rest(report)

@@ -59,7 +59,7 @@ def test_a_fork_a_rollback_and_a_false_note_are_told_apart(twins: Twins, tmp_pat
     shutil.copytree(twins.one.log, tmp_path / "log")
     (tmp_path / "log" / "checkpoint").write_bytes(twins.beginning.read_bytes())
     for log, kept, words in (
-        (twins.one.log, twins.other.checkpoint, "a fork"),
+        (twins.one.log, twins.other.checkpoint, "a split view"),
         (tmp_path / "log", twins.one.checkpoint, "rolled back"),
         (twins.one.log, tmp_path / "false", "is not valid"),
     ):

@@ -67,7 +67,7 @@ def export(
     Example:
       strongroom log export item_7K3M --purpose "defence, case 12/26" -o export-for-the-defence
     """
-    from exports.log_export import write_log_export
+    from exports.log_export import positions_text, write_log_export
     from exports.log_receipt import refuse_used
     from ledger.events.vocabulary import OpeningClass
 
@@ -84,7 +84,7 @@ def export(
         [
             ("openings", f"{made.openings:,}, of the classes {', '.join(made.classes) or 'none'}"),
             ("left out", f"{made.withheld:,} values" + _classes_left_out(classes)),
-            ("recorded", f"as entry {', '.join(map(str, recorded_at))}"),
+            ("recorded", f"as entry {positions_text(recorded_at)}"),
         ]
     )
     output.note("Next: whoever gets it needs the public log key by another way; see HOW-TO-CHECK.txt.")

@@ -9,8 +9,9 @@ last: a folder without it was never finished.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from ledger.openings import texts_of
 from ledger.proofs import prove_all
 from ledger.reader import LogReader
 from ledger.store_reader import StoreReader
-from ledger.value_text import value_text
+from ledger.value_text import told_value, value_text
 
 MOST_ENTRIES = 10_000  # each has a folder of its own; whoever needs more copies log/ and the openings
 SCHEMA = "strongroom/log-export/1"
@@ -227,18 +228,31 @@ def _key_entries(log: LogReader) -> Iterator[Entry]:
 
 
 def _write(files: Mapping[str, bytes], target: Path) -> None:
-    """Write every file into its folder, durably: one sync of the folder for all of its files."""
+    """Write every file into its folder, and make all of them durable at once: there may be many thousands."""
     by_folder: dict[str, dict[str, bytes]] = {"": {}}
     for path, data in files.items():
         folder, _, name = path.rpartition("/")
         by_folder.setdefault(folder, {})[name] = data
     with _declared_errors(target):
-        for folder, contents in by_folder.items():
-            fsio.make_directories(target / folder)
-            with fsio.directory(target / folder) as descriptor:
-                for name, data in contents.items():
-                    fsio.put_file_unsynced(name, data, dir_fd=descriptor, mode=_FILE_MODE)
-                fsio.sync(descriptor)
+        fsio.make_directories(target)
+        with fsio.directory(target) as root:  # opened before the first write, so that it hears of every error
+            for folder, contents in by_folder.items():
+                fsio.make_directories_unsynced(folder or ".", dir_fd=root)
+                with fsio.directory(target / folder) as descriptor:
+                    for name, data in contents.items():
+                        _write_file(name, data, descriptor)
+            fsio.sync_filesystem(root)
+
+
+def _write_file(name: str, data: bytes, folder: int) -> None:
+    """Write one new file. No link and no rename: the folder may lie on a stick whose file system has neither."""
+    descriptor = fsio.create(name, dir_fd=folder)
+    try:
+        fsio.write_all(descriptor, data)
+        with suppress(PermissionError):  # nor modes
+            fsio.set_mode(descriptor, _FILE_MODE)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -306,7 +320,8 @@ def _block(told: ToldEntry) -> _Block:
     fields = [(name, f"sha256 {digest}") for name, digest in entry.subjects.items()]
     fields += [("drop", entry.drop)] if entry.drop else []
     for name, value in [*entry.facts.items(), *told.values.items()]:
-        values = value if isinstance(value, list) else [value]
+        told = told_value(name, value)
+        values = told if isinstance(told, list) else [told]
         fields += [(shown(name), value_text(each)) for each in values if each is not None]
     return _Block(
         log=entry.log,
@@ -321,6 +336,11 @@ def _block(told: ToldEntry) -> _Block:
     )
 
 
+def positions_text(seqs: Sequence[int]) -> str:
+    """Return consecutive positions for a sentence."""
+    return f"{seqs[0]}" if len(seqs) == 1 else f"{seqs[0]} to {seqs[-1]}"
+
+
 def _how_to_check(export: LogExport, recorded_at: Sequence[int], size: int) -> str:
     """Return the page for a stranger: what this export is, and the commands that are the same for every export."""
     classes = ", ".join(export.classes) or "none"
@@ -329,7 +349,7 @@ def _how_to_check(export: LogExport, recorded_at: Sequence[int], size: int) -> s
         ("entries", f"{len(export.entries):,}, of {len(export.logs)} log{'s' if len(export.logs) > 1 else ''}"),
         ("openings", f"{export.openings:,}, of the classes {classes}"),
         ("left out", f"{export.withheld:,} values: the entries hold their commitments"),
-        ("its own entry", f"{', '.join(map(str, recorded_at))}, of a log of {size:,}"),
+        ("its own entry", f"{positions_text(recorded_at)}, of a log of {size:,}"),
         *((f"log key {number}", log.log_key) for number, log in enumerate(export.logs, start=1)),
     ]
     rows = "\n".join(f"  {name:<13} {value}" for name, value in about)

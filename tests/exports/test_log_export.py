@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable, Set
 from pathlib import Path
@@ -19,7 +20,7 @@ from base.errors import LedgerError, UsageError
 from base.fsio import DiskError
 from catalog.consultation import Consultation
 from exports import log_export as room
-from exports.log_export import HOW_TO_CHECK, LogExport, log_export, write_log_export
+from exports.log_export import HOW_TO_CHECK, LogExport, log_export, positions_text, write_log_export
 from hashing.digest import Digest
 from hashing.dsse import encode_envelope, pae
 from hashing.note import vkey
@@ -385,6 +386,23 @@ def test_an_entry_that_is_not_rightly_signed_is_not_given_away(case: Case, monke
     monkeypatch.setattr("ledger.trust.KeyRegister.verify_signature", refuses)
     with pytest.raises(LedgerError, match="not signed"):
         case.make(case.drop)
+
+
+def test_the_files_can_be_given_away_and_nothing_else_lies_there(whole: Path) -> None:
+    files = [path for path in whole.rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o644}
+    listed = {line.split("  ", 1)[1] for line in (whole / "SHA256SUMS").read_text().splitlines()}
+    others = {path.relative_to(whole).as_posix() for path in files} - listed
+    expected = {"SHA256SUMS", HOW_TO_CHECK}
+    for log in ("log-1", "export"):
+        expected |= {f"{log}/policy", f"{log}/entry-0.json", f"{log}/entry-0.tlog-proof"}
+    assert {name for name in others if "/entries/" not in name} == expected
+    assert {Path(name).name for name in others if "/entries/" in name} == {"entry.json", "receipt.tlog-proof"}
+
+
+@pytest.mark.parametrize(("seqs", "text"), [([7], "7"), ([7, 8], "7 to 8"), ([7, 8, 9], "7 to 9")])
+def test_positions_for_a_sentence(seqs: list[int], text: str) -> None:
+    assert positions_text(seqs) == text
 
 
 def test_an_export_that_the_disk_refuses_has_no_page_of_how_to_check(case: Case, tmp_path: Path) -> None:

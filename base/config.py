@@ -17,7 +17,7 @@ from base.errors import UsageError
 from base.escape import shown
 
 SANDBOX_CHOICES = ("require-seccomp", "require-landlock")  # the names that `media.wire.Requirement` knows
-
+MAX_SETTINGS_BYTES = 1_000_000
 
 OUTSIDE_SETTINGS = ("memory", "witness", "witness_quorum", "tsa")  # of what is outside: named only where they are set
 _AUTHORITY_MEMBERS = {"name", "certificate", "url", "policy"}
@@ -83,14 +83,23 @@ class Settings:
 
 def read_settings(path: Path) -> Settings:
     """Return the settings in ``path``. Raises SettingsError for an unknown key or an impossible value."""
+    with open(path, "rb") as file:
+        data = file.read(MAX_SETTINGS_BYTES + 1)
+    return parse_settings(data, name=path.name)
+
+
+def parse_settings(data: bytes, *, name: str) -> Settings:
+    """Return the settings in ``data``, the content of the file ``name``. Raises SettingsError."""
+    if len(data) > MAX_SETTINGS_BYTES:
+        raise SettingsError(f"{name} has more than {MAX_SETTINGS_BYTES} bytes.")
     try:
-        with open(path, "rb") as file:
-            document = tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name} is not TOML: {error}.") from error
+        document = tomllib.loads(data.decode("utf-8"))
+    # ValueError: TOML that is none, text that is not UTF-8, and a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{name} is not TOML: {error}.") from error
     unknown = sorted(set(document) - _KNOWN)
     if unknown:
-        raise SettingsError(f"{path.name} has an unknown setting: {', '.join(unknown)}.")
+        raise SettingsError(f"{name} has an unknown setting: {', '.join(map(shown, unknown))}.")
     defaults = Settings()
     return Settings(
         shares=_paths(document, "share"),
@@ -113,6 +122,8 @@ def _paths(document: Mapping[str, object], name: str) -> tuple[bytes, ...]:
     for row in value:
         if not isinstance(row, dict) or set(row) != {"path"} or not isinstance(row["path"], str):
             raise SettingsError(f'a [[{name}]] has exactly one member: path = "...".')
+        if not row["path"] or "\0" in row["path"]:
+            raise SettingsError(f"the path of a [[{name}]] can't be one.")
         paths.append(os.fsencode(row["path"]))
     return tuple(paths)
 

@@ -252,7 +252,9 @@ def _parse_line(line: str) -> NoteSignature:
 
 
 def _refuse_name(name: str) -> None:
-    if not 1 <= len(name) <= MAX_NAME_CHARACTERS or "+" in name or name.split() != [name]:
+    # A lone surrogate is what a command line gives for bytes that are no UTF-8: it has no bytes to hash.
+    lone = any("\ud800" <= character <= "\udfff" for character in name)
+    if not 1 <= len(name) <= MAX_NAME_CHARACTERS or "+" in name or name.split() != [name] or lone:
         raise NoteError(f"not a key name: {name[:80]!r}")
 
 

@@ -83,13 +83,12 @@ class Policy:
 
     def is_met_by(self, names: Collection[str]) -> bool:
         """Return whether the witnesses with these ``names`` are a quorum."""
-        return self.quorum == NO_QUORUM or self._agrees(self.quorum, names)
-
-    def _agrees(self, name: str, names: Collection[str]) -> bool:
-        group = self.groups.get(name)
-        if group is None:
-            return name in names
-        return sum(self._agrees(member, names) for member in group.members) >= group.threshold
+        agreeing = set(names) & self.witnesses.keys()
+        # Each group names only what stands above it. One after the other, because a file may nest them thousands deep.
+        for name, group in self.groups.items():
+            if sum(member in agreeing for member in group.members) >= group.threshold:
+                agreeing.add(name)
+        return self.quorum == NO_QUORUM or self.quorum in agreeing
 
     def _named(self, cosignatures: Iterable[Cosignature]) -> Iterable[tuple[str, Cosignature]]:
         names = {(trusted.key.name, trusted.key.key_id): name for name, trusted in self.witnesses.items()}

@@ -37,7 +37,8 @@ def parse_sample(percent: str, seed: str) -> Sample:
     match = _PERCENT.fullmatch(percent)
     if match is None or not 0 < Fraction(match[1]) < 100:
         raise UsageError(f"not a part to sample: {percent!r}.", next_step="Give a percentage above 0 and below 100.")
-    if not seed or "\n" in seed:
+    # A lone surrogate is what a command line gives for bytes that are no UTF-8: nobody could tell it to the next one.
+    if not seed or "\n" in seed or any("\ud800" <= character <= "\udfff" for character in seed):
         raise UsageError(
             "a sample needs a seed, one line of text.", next_step="Give --seed, and tell the next auditor."
         )

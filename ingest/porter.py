@@ -16,11 +16,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 
-from base.errors import SurroundingsError, SyncFailedError
+from base.errors import EvidenceError, SurroundingsError, SyncFailedError
 from hashing.digest import Digest
 from ingest.share_process import StopRequestedError
 from vault.store import ObjectStore, ReadBackMismatchError, Staged, Stored
@@ -51,7 +51,7 @@ class Put(msgspec.Struct, frozen=True):
 class Mismatch(msgspec.Struct, frozen=True):
     """The file at this place of the request is, read back, another one."""
 
-    index: int
+    index: Annotated[int, msgspec.Meta(ge=0)]
     found: Digest
 
 
@@ -68,6 +68,15 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     message: str
     next_step: str
     is_sync: bool
+
+
+def parse_answer(data: bytes) -> Done | Failed:
+    """Return the answer in ``data``. Raises PorterDiedError for anything else: such a process is not asked again."""
+    try:
+        return msgspec.msgpack.decode(data, type=Done | Failed)
+    # EvidenceError: a Digest of wrong length. RecursionError: an unknown member that is nested deep.
+    except (msgspec.MsgspecError, EvidenceError, UnicodeError, RecursionError) as error:
+        raise PorterDiedError("the process that brings files into the vault gave no readable answer.") from error
 
 
 class PutApart(Protocol):
@@ -168,9 +177,14 @@ class PorterProcess:
                 stopped_s = stopped_s or (time.monotonic() if self._stop() else None)
                 if stopped_s is not None and time.monotonic() - stopped_s >= STOP_GRACE_S:
                     raise StopRequestedError("stopped while files were on their way into the vault; none was sealed.")
-            return msgspec.msgpack.decode(self._pipe.recv_bytes(_MAX_MESSAGE_BYTES), type=Done | Failed)
-        except (OSError, EOFError, msgspec.MsgspecError) as error:
+            data = self._pipe.recv_bytes(_MAX_MESSAGE_BYTES)
+        except (OSError, EOFError) as error:
             raise self._died() from error
+        try:
+            return parse_answer(data)
+        except PorterDiedError:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """End the process at once. A file is then in the vault, whole, or still in staging."""

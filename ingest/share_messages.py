@@ -232,7 +232,8 @@ class FrameBuffer(Generic[MessageT]):
         del self._pending[:end]
         try:
             return self._decoder.decode(body)
-        except (msgspec.MsgspecError, EvidenceError, UnicodeError) as err:  # EvidenceError: a Digest of wrong length
+        # EvidenceError: a Digest of wrong length. RecursionError: an unknown member that is nested deep.
+        except (msgspec.MsgspecError, EvidenceError, UnicodeError, RecursionError) as err:
             raise ShareMessageError(f"not a message of a share reader: {err}") from err
 
 

@@ -61,7 +61,12 @@ def test_a_value_says_where_it_came_from(tmp_path: Path) -> None:
         '[[tsa]]\nname = "a"\ncertificate = "/a\\u0000"',
         '[[tsa]]\nname = "a"\ncertificate = "/a"\npolicy = "any"',
         '[[tsa]]\nname = "a"\ncertificate = "/a"\n[[tsa]]\nname = "a"\ncertificate = "/b"',
+        '[[share]]\npath = "/a\\u0000"',
+        '[[share]]\npath = ""',
         "not toml",
+        "batch_ms = " + "1" * 5000,
+        "share = " + "[" * 5000,
+        "#" * 1_000_001,
         "settle_seconds = 5\nsettle_seconds = 6",
     ],
 )

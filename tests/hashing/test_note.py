@@ -120,7 +120,7 @@ def test_every_part_and_every_change_of_a_vkey_is_refused() -> None:
             parse_vkey(other)
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a\u00a0b", "a\u2003", "\u3000", "a\n", "a+b", "n" * 256])
+@pytest.mark.parametrize("name", ["", "a b", "a\u00a0b", "a\u2003", "\u3000", "a\n", "a+b", "n" * 256, "a\udcff"])
 def test_a_key_name_has_no_white_space_and_no_plus(name: str) -> None:
     with pytest.raises(NoteError):
         vkey(name, PETER_KEY.public)

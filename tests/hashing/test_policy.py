@@ -197,3 +197,11 @@ def test_a_reader_of_policies_raises_only_its_declared_error(text: str) -> None:
 def test_a_verifier_key_in_the_policy_is_the_one_that_was_written() -> None:
     read = policy(f"log {LOG}\n{WITNESSES}quorum none\n")
     assert read.witnesses["a"].key == parse_vkey(SIGNERS["a"].vkey)
+
+
+def test_groups_may_be_nested_as_deep_as_a_file_is_long() -> None:
+    groups = "group g0 1 a\n" + "".join(f"group g{n} 1 g{n - 1}\n" for n in range(1, 5000))
+    read = policy(f"log {LOG}\n{WITNESSES}{groups}quorum g4999\n")
+    assert read.is_met_by(["a"])
+    assert not read.is_met_by(["b"])
+    assert not read.is_met_by(["g0"])  # a group is met by its members, not by its name

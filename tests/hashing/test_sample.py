@@ -59,7 +59,7 @@ def test_anything_else_is_refused(percent: str) -> None:
         parse_sample(percent, "x")
 
 
-@pytest.mark.parametrize("seed", ["", "a\nb"])
+@pytest.mark.parametrize("seed", ["", "a\nb", "\udcff"])
 def test_a_seed_is_one_line(seed: str) -> None:
     with pytest.raises(UsageError):
         parse_sample("5", seed)

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from base.errors import SurroundingsError, SyncFailedError
 from hashing.digest import Digest
-from ingest.porter import APART_BYTES, APART_FILES, STOP_GRACE_S, Porter, PorterDiedError, PorterProcess
+from ingest.porter import APART_BYTES, APART_FILES, STOP_GRACE_S, Porter, PorterDiedError, PorterProcess, parse_answer
 from ingest.share_process import StopRequestedError
 from vault.local import LocalStore
 from vault.store import ReadBackMismatchError, Staged, Stored
@@ -177,3 +178,22 @@ def test_what_was_cancelled_leaves_neither_files_nor_process_nor_descriptor(plac
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert len(os.listdir("/proc/self/fd")) == len(descriptors)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        msgspec.msgpack.encode(
+            {"type": "Done", "read_back": "x", "mismatches": [{"index": 0, "found": {"raw": b"7"}}]}
+        ),
+        msgspec.msgpack.encode(
+            {"type": "Done", "read_back": "x", "mismatches": [{"index": -1, "found": {"raw": bytes(32)}}]}
+        ),
+        b"\x82\xa4type\xa6Failed\xa1x" + b"\x91" * 100_000,
+    ],
+    ids=["nothing", "a short digest", "a place before the first", "nested deep"],
+)
+def test_an_answer_that_cannot_be_read_is_that_of_a_process_that_died(answer: bytes) -> None:
+    with pytest.raises(PorterDiedError):
+        parse_answer(answer)

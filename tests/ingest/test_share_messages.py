@@ -61,6 +61,7 @@ def test_messages_arrive_whole_however_the_pipe_cuts_them(cuts: list[int]) -> No
         ),
         framed(msgspec.msgpack.encode({"type": "FoundChunk", "found": [{"path": b"", "kind": "door", "stat": None}]})),
         framed(msgspec.msgpack.encode(Bell()) + b"\x00"),
+        framed(b"\x82\xa4type\xa4Bell\xa1x" + b"\x91" * 100_000),  # an unknown member, nested deep
         frame(Scan()),  # a request is no reply
         framed(frame(CopiedReply(copied=COPIED))[4:].replace(Digest.of(b"").raw, b"\0" * 31 + b"")),
     ],

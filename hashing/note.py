@@ -133,6 +133,7 @@ def parse_vkey(text: str) -> Verifier:
 
 def vkey(name: str, public: bytes, algorithm: Algorithm = Algorithm.ED25519) -> str:
     """Return the vkey of the key ``public`` under ``name``, as `parse_vkey` reads it."""
+    _refuse_name(name)
     return str(Verifier(name, key_id(name, algorithm, public), algorithm, public))
 
 

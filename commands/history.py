@@ -10,7 +10,7 @@ from commands.output import Cell, Output, Tone, Word
 from hashing.strict_json import Json
 from ledger.completeness import SubjectChain
 from ledger.history import ToldEntry, meaning_of
-from ledger.value_text import EMPTY, value_text
+from ledger.value_text import EMPTY, told_value, value_text
 
 MOST_LINES = 20  # of one list; the rest is counted
 SERVICE = "the service"
@@ -52,7 +52,7 @@ def _lines(told: ToldEntry) -> Iterator[tuple[str, Cell]]:
     if entry.drop is not None:
         yield "  drop", shown(entry.drop)
     for name, value in [*entry.facts.items(), *told.values.items()]:
-        yield from ((f"  {shown(label)}", cell) for label, cell in _cells(name, value))
+        yield from ((f"  {shown(label)}", cell) for label, cell in _cells(name, told_value(name, value)))
     for name in told.withheld:
         yield from ((f"  {shown(name)}", Word(text, Tone.WAITING)) for text in told.reasons(name))
     yield "  entry", f"sha256 {entry.digest}"

@@ -320,8 +320,8 @@ def _block(told: ToldEntry) -> _Block:
     fields = [(name, f"sha256 {digest}") for name, digest in entry.subjects.items()]
     fields += [("drop", entry.drop)] if entry.drop else []
     for name, value in [*entry.facts.items(), *told.values.items()]:
-        told = told_value(name, value)
-        values = told if isinstance(told, list) else [told]
+        read = told_value(name, value)
+        values = read if isinstance(read, list) else [read]
         fields += [(shown(name), value_text(each)) for each in values if each is not None]
     return _Block(
         log=entry.log,

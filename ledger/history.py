@@ -17,7 +17,7 @@ from base.errors import NotFoundError
 from hashing.commitment import parse_opening
 from hashing.digest import Digest
 from hashing.strict_json import Json
-from ledger.entry import Entry
+from ledger.entry import ENDORSEMENTS, Entry
 from ledger.events import EVENT_TYPES
 from ledger.events.vocabulary import COMMON, OpeningClass
 from ledger.identifiers import kind_of
@@ -273,4 +273,6 @@ def _may_see(entry: Entry, name: str, classes: Set[OpeningClass]) -> bool:
         return False
     # Of a type that this version does not know, nobody here can say what class a member has.
     members = EVENT_TYPES[entry.type].all_committed if entry.known else COMMON
+    if name == ENDORSEMENTS:
+        return OpeningClass.INTERNAL in classes
     return name in members and members[name].opening_class in classes

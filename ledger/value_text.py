@@ -7,11 +7,31 @@ from __future__ import annotations
 
 import json
 
+from base.clock import format_time
+from base.errors import LedgerError
 from base.escape import shown
+from hashing.base64_text import decode
+from hashing.endorsement import read_endorsement
 from hashing.strict_json import Json
+from ledger.entry import ENDORSEMENTS
 from ledger.openings import OpeningMismatchError, bytes_of
 
 EMPTY = "(empty)"
+
+
+def told_value(name: str, value: Json) -> Json:
+    """Return the ``value`` of the member ``name`` as people read it: of endorsements, who signed them and when."""
+    if name != ENDORSEMENTS or not isinstance(value, list):
+        return value
+    return [_endorsement(each) for each in value]
+
+
+def _endorsement(value: Json) -> Json:
+    try:
+        endorsement = read_endorsement(decode(str(value)))
+    except LedgerError:
+        return value
+    return f"by the key {endorsement.keyid}, signed {format_time(endorsement.signed_at)} by its own clock"
 
 
 def value_text(value: Json) -> str:

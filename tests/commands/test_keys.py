@@ -186,6 +186,7 @@ def test_a_person_with_an_enrolled_key_vouches_for_a_role(house: House, kind: tu
     house.run("role", "grant", "daemon", "auditor", "--endorse-with", officer)
     public = b"".join(path.read_bytes() for path in (house.store / "log").rglob("*") if path.is_file())
     assert keyid.encode() not in public  # a card's key names its officer
+    assert f"by the key {keyid}, signed 20" in house.run("log", "show").stdout
     house.is_good()
     house.run("key", "revoke", keyid[:12], "--reason", "card lost")
     house.run("role", "grant", "daemon", "investigator", "--endorse-with", officer, code=4)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from base.clock import format_time
 from base.errors import Finding, UncheckedError, worst_exit_code
 from base.escape import shown
 from catalog.resumption import Part
@@ -12,7 +14,7 @@ from hashing.sample import Sample
 from ledger.check_scope import Exhibit, Scope
 from ledger.check_succession import EarlierVerdict
 from ledger.kept import KeptAnswer, KeptNote, KeptVerdict
-from ledger.verdict import LogVerdict
+from ledger.verdict import LogVerdict, WitnessStanding
 from vault.check import ContentCounts
 
 COUNTED = ("matched", "changed", "missing", "moved", "not_recorded")
@@ -122,7 +124,7 @@ class Verification:
             "chain": self._word(broken, _CHAIN),
             "signatures": self._word(broken, _SIGNATURES),
             "tiles": self._word(broken, _TILES),
-            "witnesses": None,
+            "witnesses": _witnesses(self.log.witnesses),
             "root_threshold": self.log.root_threshold,
             "endorsed": [
                 {"seq": one.seq, "type": one.type, "keys": one.keys, "persons": one.persons}
@@ -173,6 +175,7 @@ class Verification:
             ("change of keys", _change_of_keys(self.log.root_threshold)),
             *(("endorsed", one.told()) for one in self.log.endorsed),
             *((f"against {shown(kept.file)}", _told(answer)) for kept, answer in self.log.against),
+            *(_witness_words(self.log.witnesses)),
             ("masters", _counts(self.masters)),
             ("derived", _counts(self.derived)),
             ("read from disk", f"{read:,} bytes"),
@@ -253,6 +256,37 @@ def _earlier_words(one: EarlierVerdict) -> str:
     end = "closed" if one.is_closed else f"BROKEN OFF ({one.stated.ended})"
     checked = f"{one.log.entries_checked:,} entries checked"
     return f"{one.stated.origin}, {end}, {one.log.size:,} sealed entries, {checked}, root {one.log.root}"
+
+
+def _witnesses(standing: WitnessStanding | None) -> dict[str, object] | None:
+    if standing is None:
+        return None
+    return {
+        "quorum": standing.quorum,
+        "quorum_size": standing.quorum_size,
+        "cosigned": [
+            {"witness": one.witness, "size": one.size, "at": None if one.timestamp is None else _moment(one.timestamp)}
+            for one in standing.cosigned
+        ],
+    }
+
+
+def _witness_words(standing: WitnessStanding | None) -> Iterator[tuple[str, str]]:
+    if standing is None:
+        return
+    for one in standing.cosigned:
+        told = "nothing" if one.timestamp is None else f"size {one.size:,} at {_moment(one.timestamp)}, by its clock"
+        yield f"cosigned by {shown(one.witness)}", told
+    if standing.quorum != "none":
+        met = "nowhere" if standing.quorum_size is None else f"up to size {standing.quorum_size:,}"
+        yield "witnesses", f"the quorum that is set ({standing.quorum}) is met {met}"
+
+
+def _moment(timestamp: int) -> str:
+    try:
+        return format_time(datetime.fromtimestamp(timestamp, UTC))
+    except (ValueError, OverflowError, OSError):  # a witness may say any 63 bits
+        return f"second {timestamp}"
 
 
 def _against(kept: KeptNote, answer: KeptAnswer) -> dict[str, object]:

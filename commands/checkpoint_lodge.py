@@ -1,4 +1,4 @@
-"""`strongroom checkpoint lodge`: give the newest checkpoint to somebody outside, or ask a witness to cosign it."""
+"""`strongroom checkpoint lodge`: give the newest checkpoint to somebody outside, or have it cosigned or time-stamped."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from base import fsio
 from base.config import read_settings
 from base.errors import RefusedError, UsageError
 from base.escape import shown
+from commands.checkpoint_stamp import stamp
 from commands.options import output_options, store_option
 from commands.output import Output, Tone, Word
 from ledger.layout import StoreLayout
@@ -35,6 +36,11 @@ _FILE_MODE = 0o644  # made to be given away
 @click.option("--send", is_flag=True, help="Ask the witness over HTTP, at the url in strongroom.toml.")
 @click.option("--witness", "name", metavar="NAME", help="Which witness, where several are set.")
 @click.option("--old", type=click.IntRange(0), metavar="SIZE", help="What the witness says it cosigned last.")
+@click.option(
+    "--tsa", metavar="NAME", help="Have the checkpoint time-stamped (RFC 3161) by this authority (extra: tsa)."
+)
+@click.option("--tsa-query", "query", metavar="FILE", type=_FILE, help="Only write the query to the authority.")
+@click.option("--tsa-reply", "reply", metavar="FILE", type=_EXISTING, help="Read the reply of the authority.")
 @click.option("--where", metavar="TEXT", help="Who holds it, or where it lies: recorded, not shown to everybody.")
 @store_option
 @output_options("checkpoint lodge", stream=False)
@@ -46,6 +52,9 @@ def lodge(
     accept: Path | None,
     name: str | None,
     old: int | None,
+    tsa: str | None,
+    query: Path | None,
+    reply: Path | None,
     where: str | None,
     layout: StoreLayout,
     output: Output,
@@ -56,15 +65,19 @@ def lodge(
     """Seal the log and give its checkpoint to somebody outside, who then can tell if the log is ever put back.
 
     A copy goes to a file, a page or the terminal. A witness that is set in strongroom.toml cosigns it: over HTTP, or on
-    a stick with --request, `checkpoint cosign` on its machine, and --accept. That it was lodged is an entry.
+    a stick with --request, `checkpoint cosign` on its machine, and --accept. A time-stamp authority that is set there
+    says since when it exists: over HTTP with --tsa, or over files with --tsa-query and --tsa-reply as well. That it was
+    lodged is an entry.
 
     \b
     Exit status:
-      0   lodged (or with --request: the request is written, and nothing is lodged yet)
+      0   lodged (or with --request, --tsa-query: that is written, and nothing is lodged yet)
       2   no way, or more than one, is named; the witness is not set; there is no file to accept
       4   FILE exists, or the witness refused
-      5   the witness cosigned another size last: ask again with --old
-      8   the disk refuses, or the witness can't be reached
+      5   the witness cosigned another size last: ask again with --old; or the authority gave no time stamp
+      6   what reads time stamps is not installed
+      8   the disk refuses, or the witness or the authority can't be reached
+      20  the time stamp is not one of this checkpoint by this authority: it was not kept
       21  the witness saw another history or more of this log, or its answer does not verify
 
     \b
@@ -72,9 +85,14 @@ def lodge(
       strongroom checkpoint lodge -o /media/stick/2026-11.checkpoint --where "auditor, quarterly visit"
     """
     copies = file is not None or page is not None or code is not None or to_stdout
-    if [copies, request is not None, accept is not None, send].count(True) != 1:
-        raise UsageError("name one way: a copy (-o, --html, --qr, --print), --request, --accept or --send.")
-    if copies:
+    if [copies, request is not None, accept is not None, send, tsa is not None].count(True) != 1:
+        raise UsageError("name one way: a copy (-o, --html, --qr, --print), --request, --accept, --send or --tsa.")
+    if tsa is None and (query is not None or reply is not None):
+        raise UsageError("--tsa-query and --tsa-reply go with --tsa NAME.")
+    if tsa is not None:
+        _refuse_existing(query)
+        stamp(layout, output, tsa, query=query, reply=reply, where=where)
+    elif copies:
         for path in (file, page, code):
             _refuse_existing(path)
         if code is not None and code.suffix not in (".svg", ".png"):
@@ -139,8 +157,9 @@ def _write_request(layout: StoreLayout, output: Output, path: Path, witness: Tru
 
 def _accept(layout: StoreLayout, output: Output, path: Path, where: str | None) -> None:
     from hashing.note import MAX_NOTE_BYTES
-    from ledger.lodging import accept, witness_keys
+    from ledger.lodging import accept
     from ledger.witness import read_answer
+    from ledger.witness_settings import witness_keys
 
     with fsio.declared_errors(f"reading {path.name}"):
         answer = read_answer(fsio.read_file(path, max_bytes=MAX_NOTE_BYTES))
@@ -162,7 +181,7 @@ def _send(layout: StoreLayout, output: Output, witness: TrustedKey, old: int | N
 
 
 def _witness(layout: StoreLayout, name: str | None) -> TrustedKey:
-    from ledger.lodging import witness_keys
+    from ledger.witness_settings import witness_keys
 
     witnesses = witness_keys(read_settings(layout.settings))
     if name is None and len(witnesses) == 1:

@@ -69,9 +69,16 @@ def receipt(item: str, target: Path, layout: StoreLayout, output: Output) -> Non
                 "checkpoint": {"size": made.checkpoint.size, "root": made.checkpoint.root.hex},
                 "directory": str(target),
                 "files": list(made.files),
+                "cosigned_by": list(made.cosigned_by),
+                "lacks_quorum": made.lacks_quorum,
             }
         )
         return
     output.text(Word("OK", Tone.GOOD), f"the receipt of {made.item}, entry {made.seq} of {made.checkpoint.size}")
     output.fields([("sha256", str(made.sha256)), ("files", ", ".join(made.files))])
+    if made.lacks_quorum:
+        output.note(
+            "Too few witnesses have cosigned it yet: its policy asks for more, and whoever checks it is told so. Lodge "
+            "the checkpoint, then make the receipt again."
+        )
     output.note("Next: whoever gets it needs the public log key by another way; see HOW-TO-CHECK.txt.")

@@ -16,19 +16,21 @@ from pathlib import Path
 
 from base import fsio
 from base.clock import format_time
+from base.config import read_settings
 from base.errors import NotFoundError, RefusedError
 from base.escape import shown
-from hashing.checkpoint import Checkpoint, open_checkpoint
+from hashing.checkpoint import Checkpoint
 from hashing.digest import Digest
-from hashing.receipt import policy_text
 from ledger.earlier import log_layouts
 from ledger.entry import Entry
 from ledger.layout import StoreLayout
+from ledger.lodging import best_note
 from ledger.proofs import prove_all
 from ledger.reader import LogReader
 from ledger.record import Recorder
 from ledger.seal import seal
 from ledger.trust import Trust
+from ledger.witness_settings import policy_of
 
 _FILE_MODE = 0o644  # made to be given away; the folder is as private as the umask says
 _EXPLANATION = Path(__file__).with_name("how_to_check.txt")
@@ -46,6 +48,8 @@ class LogReceipt:
     seq: int
     checkpoint: Checkpoint
     files: Mapping[str, bytes]  # in the order of writing
+    cosigned_by: tuple[str, ...] = ()  # witnesses that are set
+    lacks_quorum: bool = False  # fewer of them than the policy in it asks for
 
 
 def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
@@ -63,8 +67,11 @@ def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
     if not sealed:
         with Recorder.open(layout) as recorder:
             seal(recorder)
-    proof, *proofs = prove_all(home, [entry.seq, *(one.seq for one in named)])
-    checkpoint = open_checkpoint(proof.checkpoint, trust.log_key)
+    positions = [entry.seq, *(one.seq for one in named)]
+    policy = policy_of(trust.log_key, read_settings(layout.settings))
+    proof, *proofs = prove_all(home, positions, under=best_note(home, policy, above=max(positions)))
+    attested = policy.read(proof.checkpoint)
+    checkpoint = attested.checkpoint
     return LogReceipt(
         item=item,
         sha256=entry.subjects[item],
@@ -75,10 +82,12 @@ def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
             "receipt.tlog-proof": proof.encode(),
             **{f"entry-{one.seq}.json": one.raw for one in named},
             **{f"entry-{one.seq}.tlog-proof": its.encode() for one, its in zip(named, proofs, strict=True)},
-            "policy": policy_text(str(trust.log_key)).encode("ascii"),
+            "policy": policy.text().encode("ascii"),
             **{name: (_VERIFIER / name).read_bytes() for name in CHECKERS},
             HOW_TO_CHECK: _how_to_check(item, entry, checkpoint, trust).encode("ascii"),
         },
+        cosigned_by=tuple(attested.cosignatures),
+        lacks_quorum=not policy.is_met_by(attested.cosignatures),
     )
 
 

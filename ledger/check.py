@@ -15,7 +15,7 @@ from hashing.checkpoint import Checkpoint
 from hashing.note import Verifier
 from hashing.tiles import TILE_WIDTH
 from ledger.chain import ChainCheck
-from ledger.check_checkpoints import PublishedCheck, check_against, check_roots, kept_checkpoints
+from ledger.check_checkpoints import PublishedCheck, add_kept, check_against, check_roots, kept_checkpoints
 from ledger.check_databases import CheckedDatabase
 from ledger.check_pages import PageCheck
 from ledger.check_people import check_people
@@ -29,8 +29,9 @@ from ledger.check_tiles import (
     check_tiles,
     first_entry,
 )
+from ledger.check_witnesses import check_lodged
 from ledger.entry import parse_entry
-from ledger.kept import KeptNote
+from ledger.kept import KeptAnswer, KeptNote
 from ledger.last_good import with_last_good
 from ledger.layout import StoreLayout
 from ledger.trust import trust_of
@@ -142,12 +143,23 @@ class _LogCheck:
         check_roots(kept, tree, self._verdict)
         yield
         check_against(against, key, tree, self._verdict)
+        self._check_lodged(key, tree)
         yield
         check_tiles(self._layout.log, tree, self._verdict)
         check_partials(self._layout.log, set(kept) - {size}, self._verdict)
         yield
         check_nothing_else(self._layout.log, tree, lambda: max(self._recorded(), size), self._verdict)
         progress(size, size)
+
+    def _check_lodged(self, key: Verifier, tree: RecomputedTree) -> None:
+        """Hold what was lodged against the log: what is kept of it here, and who cosigned it."""
+
+        def contradicted(answer: KeptAnswer) -> None:
+            add_kept(answer, key, self._verdict, what="lodged checkpoint")
+
+        self._verdict.witnesses = check_lodged(
+            self._layout, key, size=tree.size, root_at=tree.root_at, contradicted=contradicted
+        )
 
     def _checkpoints(self, key: Verifier) -> dict[int, Checkpoint]:
         """Return every checkpoint that verifies by size, the published one with them."""

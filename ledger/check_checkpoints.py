@@ -122,7 +122,7 @@ def check_against(notes: Sequence[KeptNote], key: Verifier, tree: RecomputedTree
         answer = compare_kept(kept.note, key, size=tree.size, root_at=tree.root_at)
         verdict.against.append((kept, answer))
         if not answer.verdict.is_good:
-            _add_kept(answer, key, verdict)
+            add_kept(answer, key, verdict)
 
 
 # verdict -> code of the finding, and what it means
@@ -141,7 +141,8 @@ _KEPT = {
 }
 
 
-def _add_kept(answer: KeptAnswer, key: Verifier, verdict: LogVerdict) -> None:
+def add_kept(answer: KeptAnswer, key: Verifier, verdict: LogVerdict, *, what: str = "given checkpoint") -> None:
+    """List it that the log is no continuation of a kept checkpoint; ``what`` says which kind of copy it is."""
     code, meaning = _KEPT[answer.verdict]
     if answer.verdict is KeptVerdict.ROLLED_BACK:
         expected = f"a log of at least {answer.size} entries"
@@ -149,7 +150,7 @@ def _add_kept(answer: KeptAnswer, key: Verifier, verdict: LogVerdict) -> None:
         expected = f"root {answer.root} at size {answer.size}"
     else:
         expected = f"a checkpoint signed by {key.name}"
-    name = "given checkpoint" if answer.size is None else f"given checkpoint of size {answer.size}"
+    name = what if answer.size is None else f"{what} of size {answer.size}"
     verdict.add(code, name, expected=expected, found=answer.found, meaning=meaning)
 
 

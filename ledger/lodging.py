@@ -13,22 +13,18 @@ from pathlib import Path
 import msgspec
 
 from base import fsio
-from base.config import Settings
-from base.errors import LedgerError, NotFoundError, UsageError
+from base.errors import LedgerError, NotFoundError
 from base.escape import shown
 from hashing.checkpoint import Checkpoint, open_checkpoint, open_cosigned
 from hashing.cosignature import AddCheckpoint, RequestError, claimed_origin, parse_answer, verified_lines
 from hashing.note import (
     MAX_NOTE_BYTES,
-    Algorithm,
-    NoteError,
     NoteSignature,
     Verifier,
     add_signatures,
     parse_note,
-    parse_vkey,
 )
-from hashing.policy import Group, Policy, TrustedKey
+from hashing.policy import Policy
 from ledger import log_db
 from ledger.actors import actors, current_login
 from ledger.events.anchor import COPY, WITNESS, checkpoint_lodged
@@ -40,13 +36,6 @@ from ledger.seal import seal, seal_lock
 
 _LOCK_WAIT_S = 30.0
 _MOST_TRIED = 1000  # checkpoints that an answer is tried against, where it is not said which one was sent
-_QUORUM_GROUP = "witnesses"
-
-
-class WitnessSettingError(UsageError):
-    """A witness in strongroom.toml that can't be one."""
-
-    next_step = "Correct [[witness]] in strongroom.toml: its vkey is what `checkpoint cosign --init` printed."
 
 
 class Lodged(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,37 +45,6 @@ class Lodged(msgspec.Struct, frozen=True, kw_only=True):
     note: bytes  # with every cosignature that was given for it
     seq: int  # of the entry that says so
     witnesses: tuple[str, ...] = ()  # those whose cosignature is new
-
-
-def witness_keys(settings: Settings) -> dict[str, TrustedKey]:
-    """Return the witnesses that are set, by name. Raises WitnessSettingError."""
-    witnesses: dict[str, TrustedKey] = {}
-    for setting in settings.witnesses:
-        try:
-            key = parse_vkey(setting.vkey)
-        except NoteError as error:
-            raise WitnessSettingError(f"the vkey of a witness can't be read: {error}.") from error
-        if key.algorithm is not Algorithm.COSIGNATURE_V1:
-            raise WitnessSettingError(f"the key of {key.name!r} is of type {key.algorithm:d}; that of a witness is 4.")
-        if key.name in witnesses or any(key.public == other.key.public for other in witnesses.values()):
-            raise WitnessSettingError(f"the witness {key.name!r}, or its key, is set twice.")
-        witnesses[key.name] = TrustedKey(key=key, url=setting.url)
-    return witnesses
-
-
-def policy_of(log: Verifier, settings: Settings) -> Policy:
-    """Return whom this store asks to be believed: its log, and the quorum of witnesses that is set."""
-    witnesses = witness_keys(settings)
-    log_keys = (TrustedKey(key=log),)
-    if settings.witness_quorum == "none" or not witnesses:
-        return Policy(logs=log_keys, witnesses=witnesses)
-    named = {"any": 1, "all": len(witnesses)}
-    threshold = named.get(settings.witness_quorum) or int(settings.witness_quorum)
-    name = _QUORUM_GROUP
-    while name in witnesses:
-        name += "-"
-    group = Group(threshold=threshold, members=tuple(witnesses))
-    return Policy(logs=log_keys, witnesses=witnesses, groups={name: group}, quorum=name)
 
 
 def lodge_copy(layout: StoreLayout, *, where: str | None) -> Lodged:
@@ -145,17 +103,17 @@ def last_cosigned(layout: StoreLayout, key: Verifier, witness: Verifier) -> int:
     return 0
 
 
-def best_note(layout: StoreLayout, policy: Policy, newest: Sealed, *, above: int) -> bytes:
-    """Return the newest note with more than ``above`` entries that satisfies ``policy``, else the newest of all.
+def best_note(layout: StoreLayout, policy: Policy, *, above: int) -> bytes | None:
+    """Return the newest lodged note with more than ``above`` entries that satisfies ``policy``, or None.
 
-    A receipt under it asks its reader for no more than the witnesses gave.
+    Where no quorum is set, it is the newest that any witness cosigned.
     """
     for log in policy.logs:
         for checkpoint, note in _ours(layout, log.key):
             cosignatures = policy.read(note).cosignatures
             if checkpoint.size > above and cosignatures and policy.is_met_by(cosignatures):
                 return note
-    return newest.note
+    return None
 
 
 def _signed(recorder: Recorder, key: Verifier, size: int | None) -> Iterator[tuple[Checkpoint, bytes]]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from base.errors import WaitingError
+from base.errors import LedgerError, WaitingError
+from hashing.checkpoint import open_checkpoint
 from hashing.merkle import inclusion_proof
 from hashing.receipt import Receipt, verify_receipt
 from hashing.tiles import TileRef, TileSubtrees
@@ -37,17 +38,23 @@ def prove(layout: StoreLayout, seq: int) -> Receipt:
     return receipt
 
 
-def prove_all(layout: StoreLayout, seqs: Sequence[int]) -> tuple[Receipt, ...]:
-    """Return a receipt for each of ``seqs``, all under the same checkpoint: the newest one. Raises as `prove` does."""
+def prove_all(layout: StoreLayout, seqs: Sequence[int], *, under: bytes | None = None) -> tuple[Receipt, ...]:
+    """Return a receipt for each of ``seqs``, all under the same checkpoint: the note ``under``, else the newest one.
+
+    Raises as `prove` does; `under` is one that this log signed earlier, as a witness cosigned it.
+    """
     with LogReader(layout) as log:
         newest = log.newest()
-        size = newest.checkpoint.size
-        subtrees = TileSubtrees(lambda ref: _tile(layout, ref), size)
+        note = newest.note if under is None else under
+        size = open_checkpoint(note, log.trust.log_key).size
+        if size > newest.checkpoint.size:
+            raise LedgerError(f"a checkpoint of size {size} is beyond the log, which has {newest.checkpoint.size}.")
+        subtrees = TileSubtrees(lambda ref: _tile(layout, ref), newest.checkpoint.size)
         receipts = []
         for seq in seqs:
             if seq >= size:
                 raise NotSealedError(seq, size=size)
-            receipt = Receipt(index=seq, proof=tuple(inclusion_proof(seq, size, subtrees)), checkpoint=newest.note)
+            receipt = Receipt(index=seq, proof=tuple(inclusion_proof(seq, size, subtrees)), checkpoint=note)
             verify_receipt(receipt, log.entry(seq).raw, log.trust.log_key)
             receipts.append(receipt)
     return tuple(receipts)

@@ -55,6 +55,24 @@ class Masters(Mapping[Digest, int | None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cosigned:
+    """The newest checkpoint that one witness cosigned, as far as is kept here; size and time are None for none."""
+
+    witness: str
+    size: int | None
+    timestamp: int | None  # POSIX seconds, by the clock of the witness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessStanding:
+    """The witnesses that are set, what each cosigned, and up to which size the quorum that is set was met."""
+
+    quorum: str
+    quorum_size: int | None
+    cosigned: tuple[Cosigned, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endorsed:
     """One entry that people vouched for."""
 
@@ -86,6 +104,7 @@ class LogVerdict:
     findings: list[Finding] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
     against: list[tuple[KeptNote, KeptAnswer]] = field(default_factory=list)
+    witnesses: WitnessStanding | None = None  # None: none is set
     masters: Masters = field(default_factory=Masters)
     results: set[Digest] = field(default_factory=set)
     heads: Mapping[str, object] = field(default_factory=dict)  # every subject of the log

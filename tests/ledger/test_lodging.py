@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,24 +16,24 @@ from hashing.checkpoint import open_checkpoint
 from hashing.cosignature import RequestError, Status, cosign
 from hashing.note import parse_note
 from hashing.policy import PolicyNotMetError, parse_policy
+from hashing.receipt import verify_receipt
 from ledger.check import check_log
 from ledger.layout import StoreLayout
 from ledger.lodging import (
-    WitnessSettingError,
     accept,
     best_note,
     last_cosigned,
     lodge_copy,
-    policy_of,
     request_to,
-    witness_keys,
 )
 from ledger.memories import RememberedError, lodged_notes
+from ledger.proofs import NotSealedError, prove_all
 from ledger.reader import LogReader
 from ledger.record import Recorder
 from ledger.recovery import start
 from ledger.seal import seal
 from ledger.witness import Witness
+from ledger.witness_settings import WitnessSettingError, policy_of, witness_keys
 
 MOMENT = datetime(2026, 11, 24, 8, 15, 30, tzinfo=UTC)
 
@@ -186,12 +187,70 @@ def test_a_receipt_stands_under_the_newest_note_that_meets_the_quorum(
         accept(layout, witness.answer(request.encode(), moment=MOMENT).body, [witness.key.verifier], where=None)
     grow(layout)
     cosigned_by(layout, witnesses[2])
-    with LogReader(layout) as log:
-        newest = log.newest()
-    covering = best_note(layout, policy, newest, above=1)
+    covering = best_note(layout, policy, above=1)
+    assert covering is not None
     assert policy.verify(covering).checkpoint.size == 2
     assert set(policy.verify(covering).cosignatures) == {"witness.example/0", "witness.example/1"}
-    assert best_note(layout, policy, newest, above=2) == newest.note  # nobody cosigned what came later, or too few did
+    assert best_note(layout, policy, above=2) is None  # nobody cosigned what came later, or too few did
+    receipt, other = prove_all(layout, [1, 0], under=covering)
+    with LogReader(layout) as log:
+        for one in (receipt, other):
+            assert verify_receipt(one, log.entry(one.index).raw, log.trust.log_key).size == 2
+    with pytest.raises(NotSealedError):
+        prove_all(layout, [2], under=covering)
+
+
+# ---------------------------------------------------------------------------------------------------------- verify
+
+
+def test_verify_tells_what_each_witness_cosigned_and_where_the_quorum_is_met(
+    layout: StoreLayout, witnesses: list[Witness]
+) -> None:
+    set_witnesses(layout, witnesses, quorum=2)
+    requests = [(witness, request_to(layout, witness.key.verifier)) for witness in witnesses[:2]]
+    for witness, request in requests:
+        accept(layout, witness.answer(request.encode(), moment=MOMENT).body, [witness.key.verifier], where=None)
+    grow(layout)
+    size = cosigned_by(layout, witnesses[0])
+    verdict = check_log(layout)
+    assert verdict.findings == []
+    assert verdict.witnesses is not None
+    assert (verdict.witnesses.quorum, verdict.witnesses.quorum_size) == ("2", 2)
+    time = int(MOMENT.timestamp())
+    found = [(one.size, one.timestamp) for one in verdict.witnesses.cosigned]
+    assert found == [(size, time), (2, time), (None, None)]
+
+
+def test_verify_of_a_store_that_was_put_back_beside_its_lodged_notes(layout: StoreLayout, tmp_path: Path) -> None:
+    before = Path(shutil.copytree(layout.root, tmp_path / "before"))
+    grow(layout)
+    lodge_copy(layout, where=None)
+    lodged = Path(shutil.copytree(layout.lodged, tmp_path / "lodged"))
+    shutil.rmtree(layout.root)
+    shutil.copytree(before, layout.root)
+    shutil.copytree(lodged, layout.lodged, dirs_exist_ok=True)
+    assert [(one.code, one.object) for one in check_log(layout).findings] == [
+        ("log-rolled-back", "lodged checkpoint of size 5")
+    ]
+
+
+def test_verify_finds_a_cosignature_that_was_changed(layout: StoreLayout, witnesses: list[Witness]) -> None:
+    set_witnesses(layout, witnesses, quorum=1)
+    cosigned_by(layout, witnesses[0])
+    (path,) = layout.lodged.glob("*/*.checkpoint")
+    data = bytearray(path.read_bytes())
+    data[-10] = ord("A") if data[-10] != ord("A") else ord("B")
+    path.chmod(0o644)
+    path.write_bytes(data)
+    verdict = check_log(layout)
+    assert [one.code for one in verdict.findings] == ["checkpoint-invalid"]
+    assert verdict.witnesses is not None
+    assert verdict.witnesses.quorum_size is None
+
+
+def set_witnesses(layout: StoreLayout, witnesses: list[Witness], *, quorum: int) -> None:
+    lines = [f"witness_quorum = {quorum}", *(f'[[witness]]\nvkey = "{w.key.verifier}"' for w in witnesses)]
+    layout.settings.write_text("\n".join([layout.settings.read_text(), *lines, ""]))
 
 
 @pytest.mark.parametrize("vkey", ["", "nonsense", "LOG"])

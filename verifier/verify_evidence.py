@@ -517,6 +517,15 @@ class Log:
         need(len(parts) == held, f"{len(parts)} entries and not {held}")
         return parts[:width]
 
+    def first_entry(self) -> bytes:
+        """Return the first entry of any bundle that has it: the size in the checkpoint may be a false one."""
+        folder = os.path.join(self.folder, tile_path("entries", 0, 1)[:-2])
+        widths = [int(name) for name in os.listdir(folder) if name.isdigit()] if os.path.isdir(folder) else []
+        for width in sorted({256, *widths}, reverse=True):
+            with contextlib.suppress(Refused):
+                return self.parts("entries", 0, width, exact=True)[0]
+        raise Refused("it can't be read")
+
     def check_entry(self, seq: int, raw: bytes, keys: Keys | None, openings: Openings) -> None:
         prev, self.prev = self.prev, hashlib.sha256(raw).hexdigest() if raw else None
         with self.report.at(f"entry {seq}") if raw else contextlib.suppress(Refused):
@@ -582,7 +591,7 @@ def check_log(options: argparse.Namespace, report: Report) -> None:
         checkpoint = read_checkpoint(read_file(os.path.join(options.folder, "checkpoint"), MAX_NOTE))
     size = checkpoint.size
     with report.at("entry 0", stop=policy is None):
-        keys = Keys(read_entry(log.parts("entries", 0, max(1, min(256, size)))[0]), policy, options.key)
+        keys = Keys(read_entry(log.first_entry()), policy, options.key)
         policy = policy or Policy([keys.log_key], {}, {}, "none")
     with report.at("checkpoint"):
         policy.check("checkpoint", checkpoint, report)

@@ -72,15 +72,29 @@ def test_both_call_what_is_sound_sound(ground: Ground) -> None:
 
 
 Kind = Callable[[dict[str, bytes]], Iterator[Case]]
-KINDS: list[Kind] = [flips, cuts, rearranged]
 
 
 def cases_of(kind: Kind, files: dict[str, bytes], count: int | None) -> Iterable[Case]:
     return kind(files) if count is None else sampled(lambda: kind(files), count)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("count", [SAMPLE, pytest.param(None, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("bit", range(8))
+def test_every_bit_of_every_byte_of_a_log(ground: Ground, bit: int) -> None:
+    """Some 17,000 cases for each bit, and minutes for each."""
+    cases = flips(ground.log_files, bits=[bit])
+    outcome = campaign(cases, ground.layout.log, lambda: both_on_log(ground.layout))
+    assert outcome.problems == []
+
+
+@pytest.mark.long
+def test_a_log_cut_anywhere_is_found_by_both(ground: Ground) -> None:
+    assert campaign(cuts(ground.log_files), ground.layout.log, lambda: both_on_log(ground.layout)).problems == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [(flips, SAMPLE), (cuts, SAMPLE), (rearranged, None)], ids=["flips", "cuts", "rearranged"]
+)
 def test_a_log_hides_no_damage_from_either(ground: Ground, kind: Kind, count: int | None) -> None:
     outcome = campaign(cases_of(kind, ground.log_files, count), ground.layout.log, lambda: both_on_log(ground.layout))
     assert outcome.problems == []

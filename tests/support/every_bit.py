@@ -59,7 +59,7 @@ class Outcome:
 
 
 def small_log(root: Path) -> tuple[StoreLayout, str]:
-    """Make a store with five entries, sealed at sizes 2, 3 and 5, and return it with an item."""
+    """Make a store with five entries, sealed at sizes 2, 3 and 5; return it with the item of the last."""
     layout = copied(root)
     with Recorder.open(layout) as recorder:
         drop = receive(recorder)
@@ -76,13 +76,11 @@ def public_files(folder: Path) -> dict[str, bytes]:
 # What is done to one file.
 
 
-def flips(files: dict[str, bytes], *, but: Iterable[str] = ()) -> Iterator[Case]:
+def flips(files: dict[str, bytes], *, bits: Iterable[int] = range(8)) -> Iterator[Case]:
     """Yield each bit of each byte of each file."""
     for name, data in files.items():
-        if name in but:
-            continue
         for at in range(len(data)):
-            for bit in range(8):
+            for bit in bits:
                 changed = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
                 yield Case(f"{name}: bit {bit} of byte {at}", {name: changed}, (name, *entry_at(name, data, at)))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Self
 
 import msgspec
 
 from base.errors import UsageError
 
-_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
+DIGEST_BYTES = 32
 
 
 class DigestFormatError(UsageError):
@@ -25,8 +24,8 @@ class Digest(msgspec.Struct, frozen=True, order=True):
     raw: bytes
 
     def __post_init__(self) -> None:
-        if len(self.raw) != 32:
-            raise DigestFormatError(f"a SHA-256 digest has 32 bytes, not {len(self.raw)}")
+        if len(self.raw) != DIGEST_BYTES:
+            raise DigestFormatError(f"a SHA-256 digest has {DIGEST_BYTES} bytes, not {len(self.raw)}")
 
     def __str__(self) -> str:
         return self.raw.hex()
@@ -43,9 +42,14 @@ class Digest(msgspec.Struct, frozen=True, order=True):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the digest that ``text`` spells. Raises DigestFormatError unless 64 lower-case hex digits."""
-        if not _HEX.fullmatch(text):
+        # Written again it must be the same text: that refuses capitals and white space, in half the time of a pattern.
+        try:
+            raw = bytes.fromhex(text)
+        except ValueError:
+            raw = b""
+        if len(raw) != DIGEST_BYTES or raw.hex() != text:
             raise DigestFormatError(f"not a SHA-256 digest: {text[:80]!r}")
-        return cls(bytes.fromhex(text))
+        return cls(raw)
 
 
 ZERO_DIGEST = Digest(bytes(32))  # stands for "no earlier entry" in prev and subject_prev

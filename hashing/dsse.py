@@ -8,7 +8,6 @@ taken from the very envelope that was verified, and is never parsed a second tim
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -25,11 +24,7 @@ MAX_ENVELOPE_BYTES = 8 * 1024 * 1024
 MAX_SIGNATURES = 100
 
 _PLAIN_TEXT = re.compile(r"[ !#-\[\]-~]+", re.ASCII)  # printable ASCII without " and \: stands in JSON as it is
-# The bytes of a log entry, in groups: the payload, all signatures; and of one signature: keyid, signature.
-_ENTRY = re.compile(
-    rb'\{"payload":"([^"]*)","payloadType":"%b","signatures":\[(.*)\]\}' % re.escape(PAYLOAD_TYPE).encode("ascii")
-)
-_ENTRY_SIGNATURE = re.compile(rb'\{"keyid":"([0-9a-f]{64})","sig":"([^"]*)"\}')
+_KEYID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class DsseError(LedgerError):
@@ -53,6 +48,18 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def signed_bytes(self) -> bytes:
         return pae(self.payload_type, self.payload)
+
+
+class _EntryEnvelope(msgspec.Struct, forbid_unknown_fields=True):
+    """The envelope of a log entry as it is written: members in this order, bytes in standard base64."""
+
+    payload: bytes
+    payloadType: str  # noqa: N815 - the name in the format
+    signatures: list[Signature]
+
+
+_entry_decoder = msgspec.json.Decoder(_EntryEnvelope)
+_entry_encoder = msgspec.json.Encoder()
 
 
 class VerifyingKey(Protocol):
@@ -95,23 +102,20 @@ def parse_entry_envelope(data: bytes) -> Envelope:
     Raises: DsseError unless these are the canonical bytes of an in-toto envelope of at most 65,535 bytes with
     signatures of distinct keyids, all of them lower-case hex SHA-256.
     """
-    match = _ENTRY.fullmatch(data) if len(data) <= MAX_ENTRY_BYTES else None
-    if match is None:
-        raise DsseError(f"not a log entry: not an envelope of type {PAYLOAD_TYPE} in at most {MAX_ENTRY_BYTES} bytes")
+    if len(data) > MAX_ENTRY_BYTES:
+        raise DsseError(f"not a log entry: {len(data)} bytes, at most {MAX_ENTRY_BYTES} are allowed")
     try:
-        payload = binascii.a2b_base64(match[1])
-        pairs = [
-            (found[1].decode("ascii"), binascii.a2b_base64(found[2])) for found in _ENTRY_SIGNATURE.finditer(match[2])
-        ]
-    except ValueError as err:
-        raise DsseError("not a log entry: its payload or a signature is not base64") from err
-    # The expressions and the decoder are lax; that the envelope is written to these very bytes is what decides.
-    if not 1 <= len(pairs) <= MAX_SIGNATURES or encode_envelope(PAYLOAD_TYPE, payload, pairs) != data:
-        raise DsseError("not a log entry: not the canonical bytes of its envelope")
-    if len({keyid for keyid, _ in pairs}) != len(pairs):
-        raise DsseError("not a log entry: two signatures with one keyid")
-    signatures = tuple(Signature(keyid, sig) for keyid, sig in pairs)
-    return Envelope(payload_type=PAYLOAD_TYPE, payload=payload, signatures=signatures)
+        written = _entry_decoder.decode(data)
+        # The decoder is lax; that the envelope is written to these very bytes is what decides.
+        is_canonical = _entry_encoder.encode(written) == data
+    except (msgspec.MsgspecError, ValueError, RecursionError) as err:
+        raise DsseError(f"not a log entry: not an envelope ({err})") from err
+    keyids = [signature.keyid for signature in written.signatures]
+    if not is_canonical or written.payloadType != PAYLOAD_TYPE or not all(map(_KEYID.fullmatch, keyids)):
+        raise DsseError(f"not a log entry: not the canonical bytes of an envelope of type {PAYLOAD_TYPE}")
+    if not 1 <= len(keyids) <= MAX_SIGNATURES or len(set(keyids)) != len(keyids):
+        raise DsseError("not a log entry: no signature, too many, or two with one keyid")
+    return Envelope(payload_type=PAYLOAD_TYPE, payload=written.payload, signatures=tuple(written.signatures))
 
 
 def parse_envelope(data: bytes, *, max_bytes: int = MAX_ENVELOPE_BYTES) -> Envelope:

@@ -24,7 +24,9 @@ from exports.log_export import HOW_TO_CHECK, LogExport, log_export, positions_te
 from hashing.digest import Digest
 from hashing.dsse import encode_envelope, pae
 from hashing.note import vkey
+from hashing.strict_json import Json
 from ledger.events.access import consulted_view
+from ledger.events.analysis import analysis_completed
 from ledger.events.key import key_enrolled, key_revoked
 from ledger.events.vocabulary import OpeningClass
 from ledger.history import ALWAYS, EVERYTHING, history_of
@@ -152,6 +154,27 @@ def test_the_arrival_key_is_in_no_export(whole: Path) -> None:
     )
     assert base64.b64encode(SHARE) in opened  # what is in it is found this way
     assert base64.b64encode(ARRIVAL_KEY) not in opened
+
+
+def test_positions_and_serials_go_out_to_nobody(tmp_path: Path) -> None:
+    """They are withheld inside the house too: in an export they would be withheld from the page and lie in a file."""
+    case = Case(tmp_path)
+    metadata: list[Json] = [
+        {"source": "exif", "key": "Model", "value": "Y5", "sensitive": False},
+        {"source": "exif", "key": "GPS", "value": "52.1 N", "sensitive": True},
+    ]
+    with Recorder.open(case.layout) as recorder:
+        analysis = analysis_completed(
+            case.items[0], sha256=Digest.of(HOSTILE), drop=case.drop, tier=1, outcome="complete", keyframes=0,
+            tools=[], limits=[], sandbox=[], media_type="video/mp4", parameters={}, result=Digest.of(b"result"),
+            device_time=None, metadata=metadata,
+        )  # fmt: skip
+        recorder.record([analysis])
+    folder = case.export(case.drop)
+    *_, analysed = check_export(folder).values()
+    told = [value for name, value in analysed.values.items() if name.startswith("metadata/")]
+    assert (told, analysed.hidden) == ([metadata[0]], 1)
+    assert b"52.1 N" not in b"".join(path.read_bytes() for path in folder.rglob("history.*"))
 
 
 def test_the_lines_for_programs_hold_the_very_entries(whole: Path) -> None:

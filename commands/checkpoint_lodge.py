@@ -1,4 +1,4 @@
-"""`strongroom checkpoint lodge`: give the newest checkpoint to somebody outside, or have it cosigned or time-stamped."""
+"""`strongroom checkpoint lodge`: give the newest checkpoint to somebody outside; witnesses and time stamps too."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ def lodge(
     Example:
       strongroom checkpoint lodge -o /media/stick/2026-11.checkpoint --where "auditor, quarterly visit"
     """
+    if tsa is None and (query is not None or reply is not None):
+        raise UsageError("--tsa-query and --tsa-reply go with --tsa NAME.")
     copies = file is not None or page is not None or code is not None or to_stdout
     if [copies, request is not None, accept is not None, send, tsa is not None].count(True) != 1:
         raise UsageError("name one way: a copy (-o, --html, --qr, --print), --request, --accept, --send or --tsa.")
-    if tsa is None and (query is not None or reply is not None):
-        raise UsageError("--tsa-query and --tsa-reply go with --tsa NAME.")
     if tsa is not None:
         _refuse_existing(query)
         stamp(layout, output, tsa, query=query, reply=reply, where=where)

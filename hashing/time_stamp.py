@@ -45,6 +45,10 @@ class TimeStampError(IntegrityError):
 class NotGrantedError(TimeStampError):
     """The authority answered, and gave no token."""
 
+    exit_code = 5
+    code = "waiting"
+    next_step = "Nothing was kept. Ask the authority why, or ask another one; the recorder waits for neither."
+
 
 class AuthorityError(UsageError):
     """The certificates of an authority can't be used."""

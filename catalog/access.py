@@ -33,6 +33,7 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
     "key-enrol": ("custodian",),
     "key-revoke": ("custodian",),
     "key-backup": ("custodian",),
+    "key-withdraw": ("custodian",),
     "key-rotate": ("custodian",),
 }
 

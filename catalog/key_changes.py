@@ -190,6 +190,14 @@ class KeyChange:
         forget(self._layout, event)
         return change
 
+    def withdraw(self, event: str) -> Proposal:
+        """Forget the proposed change ``event``, which was not recorded. Raises NotFoundError, RefusedError."""
+        proposal = kept_proposal(self._layout, event)
+        if self._already_recorded(event) is not None:
+            raise RefusedError(f"{event} is recorded already: revoke the key instead.")
+        forget(self._layout, event)
+        return proposal
+
     def _record(self, event: Event, *, persons: int) -> Change:
         (recorded,) = self._recorder.record([event])
         seal(self._recorder)

@@ -250,6 +250,33 @@ def revoke(
 
 
 @key.command()
+@click.argument("event", metavar="EVENT")
+@store_option
+@output_options("key withdraw", stream=False)
+def withdraw(event: str, layout: StoreLayout, output: Output) -> None:
+    """Drop the proposed change EVENT, which waits for endorsements and is not recorded.
+
+    \b
+    Exit status:
+      0  withdrawn: what was signed for it is of no use any more
+      3  no such event waits
+      4  you are not a custodian, or it is recorded already
+
+    \b
+    Example:
+      strongroom key withdraw event_5ef5a789673efef7ca65cd224b85a9b7
+    """
+    from catalog.key_changes import KeyChange
+
+    with KeyChange(layout, "key-withdraw") as change:
+        proposal = change.withdraw(event)
+    if not output.for_people:
+        output.document({"event": event, "type": proposal.event.type.name})
+        return
+    output.text(Word("OK", Tone.GOOD), f"{event} ({proposal.event.type.name}) is withdrawn; nothing was recorded of it")
+
+
+@key.command()
 @click.argument("file", metavar="KEY", type=_FILE)
 @click.option("--log", "log", required=True, metavar="ORIGIN", help="Name of the log, as in its checkpoint.")
 @click.option("--purpose", required=True, type=click.Choice(PURPOSES), help="What the key shall do there.")

@@ -133,6 +133,17 @@ def waiting_since(house: House) -> str:
 
 
 @pytest.mark.needs("openssl")
+def test_a_proposed_change_can_be_withdrawn(rooted: House) -> None:
+    event = proposed(rooted)
+    signed = [endorse(rooted.folder, name) for name in ("a", "b")]
+    rooted.run("key", "withdraw", event)
+    rooted.run("status")
+    rooted.run("key", "withdraw", event, code=3)
+    rooted.run("key", "enrol", "--event", event, "--endorsement", signed[0], "--endorsement", signed[1], code=3)
+    rooted.is_good()
+
+
+@pytest.mark.needs("openssl")
 def test_endorsements_of_one_change_do_not_let_another_one_pass(rooted: House) -> None:
     first = proposed(rooted)
     signed = [endorse(rooted.folder, name) for name in ("a", "b")]

@@ -84,17 +84,13 @@ class Report:
 # ------------------------------------------------------------------------------------ Ed25519 (RFC 8032, section 5.1)
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D, ROOT_OF_MINUS_1 = -121665 * pow(121666, P - 2, P) % P, pow(2, (P - 1) // 4, P)
-WINDOW = 5  # bits of a scalar that one row of a table answers
-Point = Any  # four integers X, Y, Z, T with x = X/Z, y = Y/Z, T = XY/Z; prepared: Y - X, Y + X, 2Z, 2dT
+NEUTRAL = (0, 1, 1, 0)  # points are X, Y, Z, T with x = X/Z, y = Y/Z, T = XY/Z
+Point = Any
 
-def prepared(point: Point) -> Point:
-    x, y, z, t = point
-    return ((y - x) % P, (y + x) % P, 2 * z % P, 2 * D * t % P)
-
-def plus(first: Point, second: Point) -> Point:
-    """Return the sum of a point and a prepared one (section 5.1.4; it also doubles)."""
-    x, y, z, t = first
-    a, b, c, d = (y - x) * second[0] % P, (y + x) * second[1] % P, t * second[3] % P, z * second[2] % P
+def plus(p: Point, q: Point) -> Point:
+    """Return the sum of two points (section 5.1.4; it also doubles)."""
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * D * p[3] % P * q[3] % P, 2 * p[2] * q[2] % P
     e, f, g, h = b - a, d - c, d + c, b + a
     return (e * f % P, g * h % P, f * g % P, e * h % P)
 
@@ -110,15 +106,13 @@ def decoded(data: bytes) -> Point:
     return (x, y, 1, x * y % P)
 
 def multiples(point: Point) -> list[list[Point]]:
-    """Return one row for each window of a scalar: every multiple that the window may ask for, prepared."""
+    """Return, for each five bits of a scalar, the 32 multiples of ``point`` that they may ask for."""
     table = []
-    for _ in range(0, 256, WINDOW):
-        step, row, total = prepared(point), [prepared((0, 1, 1, 0))], point
-        for _ in range(1, 1 << WINDOW):
-            row.append(prepared(total))
-            total = plus(total, step)
-        table.append(row)
-        point = total
+    for _ in range(0, 256, 5):
+        table.append([NEUTRAL])
+        for _ in range(31):
+            table[-1].append(plus(table[-1][-1], point))
+        point = plus(table[-1][-1], point)
     return table
 
 class PublicKey:
@@ -126,27 +120,22 @@ class PublicKey:
     base = multiples(decoded(bytes([0x58] + [0x66] * 31)))
 
     def __init__(self, raw: bytes) -> None:
-        point = eightfold = decoded(raw)
-        for _ in range(3):
-            eightfold = plus(eightfold, prepared(eightfold))
-        need(eightfold[0], "a key of small order: anybody can sign for it")
-        self.raw, self.table = raw, multiples((P - point[0], point[1], 1, P - point[3]))
+        x, y, z, t = decoded(raw)
+        self.raw, self.table = raw, multiples((P - x, y, z, P - t))
+        need(self.table[0][8][0], "a key of small order: anybody can sign for it")
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
         """Return whether S*B - k*A, spelled canonically, is R (so no other spelling of R ever fits)."""
-        s = int.from_bytes(signature[32:], "little")
+        s, point = int.from_bytes(signature[32:], "little"), NEUTRAL
         if len(signature) != 64 or s >= L:
             return False
         k = int.from_bytes(hashlib.sha512(signature[:32] + self.raw + message).digest(), "little") % L
-        point: Point = (0, 1, 1, 0)
-        for scalar, table in ((s, PublicKey.base), (k, self.table)):
-            for row in table:
-                if scalar & (1 << WINDOW) - 1:
-                    point = plus(point, row[scalar & (1 << WINDOW) - 1])
-                scalar >>= WINDOW
+        for ours, theirs in zip(PublicKey.base, self.table):  # noqa: B905 (no `strict` in Python 3.8)
+            point = plus(plus(point, ours[s & 31]), theirs[k & 31])
+            s, k = s >> 5, k >> 5
         inverse = pow(point[2], P - 2, P)
         x, y = point[0] * inverse % P, point[1] * inverse % P
-        return bool((y | (x & 1) << 255).to_bytes(32, "little") == signature[:32])
+        return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 key_of = functools.lru_cache(maxsize=200)(PublicKey)
 
@@ -291,27 +280,23 @@ class Policy(NamedTuple):
 
 def read_policy(data: bytes) -> Policy:
     need(re.fullmatch(rb"[\t\n\x20-\x7e\x80-\xff]*", data), "a policy with bytes that it may not have")
-    policy = Policy([], {}, {}, "")
-    names, free = {"none"}, set("")  # every name so far, and those that are in no group
+    policy, free = Policy([], {}, {}, ""), {"none"}  # free: named, and in no group so far
     for line in data.decode("utf-8", "replace").split("\n"):
         kind, *words = line.split() or ["#"]
+        is_new = bool(words) and words[0] not in {"none", *policy.witnesses, *policy.groups}
         if kind == "log" and len(words) in (1, 2):
             policy.logs.append(read_vkey(words[0]))
-        elif kind == "witness" and len(words) in (2, 3) and words[0] not in names:
+        elif kind == "witness" and len(words) in (2, 3) and is_new:
             policy.witnesses[words[0]] = read_vkey(words[1])
-        elif kind == "group" and len(words) > 2 and words[0] not in names:
-            count = {"any": "1", "all": str(len(words) - 2)}.get(words[1], words[1])
-            need(re.fullmatch("[1-9][0-9]{0,5}", count) and int(count) < len(words) - 1, "a group that nobody can meet")
-            need(set(words[2:]) <= free and len(set(words[2:])) == len(words) - 2, "a group of what is not free for it")
-            policy.groups[words[0]] = (int(count), words[2:])
+        elif kind == "group" and len(words) > 2 and is_new and len(set(words[2:]) & free) == len(words) - 2:
+            policy.groups[words[0]] = ({"any": 1, "all": len(words) - 2}.get(words[1]) or number(words[1]), words[2:])
+            need(0 < policy.groups[words[0]][0] < len(words) - 1, "a group that nobody can meet")
             free -= set(words[2:])
-        elif kind == "quorum" and len(words) == 1 and words[0] in names and not policy.quorum:
+        elif kind == "quorum" and len(words) == 1 and not is_new and not policy.quorum:
             policy = policy._replace(quorum=words[0])
         else:
             need(kind.startswith("#"), "a policy with a line that is not understood")
-        if kind in ("witness", "group"):
-            names.add(words[0])
-            free.add(words[0])
+        free |= {words[0]} if kind in ("witness", "group") else set()
     for keys in (policy.logs, list(policy.witnesses.values())):
         need(len({key.public for key in keys}) == len(keys), "a policy that has one key twice")
     need(policy.logs and policy.quorum, "a policy without a log or without a quorum")
@@ -321,32 +306,11 @@ def read_policy(data: bytes) -> Policy:
 def node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\1" + left + right).digest()
 
-class Tree:
-    """The tree over the leaves so far: its root, and of each level the hashes that stand in the newest tile."""
-    def __init__(self) -> None:
-        self.size = 0
-        self.right_edge: list[bytes] = []
-        self.newest: list[list[bytes]] = []
-
-    def append(self, hash_: bytes) -> None:
-        above, height = self.size, 0
-        while True:
-            if height % 8 == 0:
-                self.newest += [[]] if height // 8 == len(self.newest) else []
-                row = self.newest[height // 8]
-                del row[: len(row) // 256 * 256]
-                row.append(hash_)
-            if not above & 1:
-                break
-            hash_, above, height = node(self.right_edge.pop(), hash_), above >> 1, height + 1
-        self.right_edge.append(hash_)
-        self.size += 1
-
-    def root(self) -> bytes:
-        root = self.right_edge[-1] if self.right_edge else hashlib.sha256(b"").digest()
-        for left in self.right_edge[-2::-1]:
-            root = node(left, root)
-        return root
+def root_of(row: list[bytes]) -> bytes:
+    """Return the root over leaf hashes: pairs are joined, and the last one, where it is alone, goes up as it is."""
+    while len(row) > 1:
+        row = [node(*row[n:n + 2]) if n + 1 < len(row) else row[n] for n in range(0, len(row), 2)]
+    return row[0] if row else hashlib.sha256(b"").digest()
 
 def check_inclusion(entry: bytes, index: int, checkpoint: Checkpoint, proof: list[bytes]) -> None:
     need(index < checkpoint.size, f"entry {index} can't be among {checkpoint.size} entries")
@@ -499,7 +463,8 @@ def split_bundle(data: bytes) -> list[bytes]:
 class Log:
     """A folder in the layout tlog-tiles, whose every file must be what the entries give."""
     def __init__(self, folder: str, report: Report) -> None:
-        self.folder, self.report, self.tree, self.is_closed = folder, report, Tree(), False
+        self.folder, self.report, self.is_closed = folder, report, False
+        self.leaves: list[bytes] = []
         self.prev: str | None = ZEROES  # None where the entry before could not be read
         self.heads: dict[str, tuple[int, str]] = {}
         self.events: set[bytes] = set()
@@ -549,14 +514,15 @@ class Log:
                 self.report.line("NOTE", f"entry {seq}, {entry.type}: {json.dumps(entry.facts, sort_keys=True)}")
             self.is_closed = entry.type == "log.closed"
 
-    def check_tiles(self, size: int) -> None:
-        """Hold against the entries each tile that the newest entry has filled, and at the end those that it has not."""
-        for level, row in enumerate(self.tree.newest):
-            count = self.tree.size >> 8 * level
-            if self.tree.size % 256 ** (level + 1) == 0 or (self.tree.size == size and count % 256):
-                place = (str(level), (count - 1) // 256, (count - 1) % 256 + 1)
+    def check_tiles(self) -> None:
+        """Hold each tile against what the entries give. A level has the roots of the full tiles of the one below."""
+        row, level = self.leaves, 0
+        while row:
+            for n in range(0, len(row), 256):
+                place = (str(level), n // 256, min(256, len(row) - n))
                 with self.report.at(tile_path(*place)):
-                    need(self.parts(*place) == row, "other hashes than those of the entries")
+                    need(self.parts(*place) == row[n:n + 256], "other hashes than those of the entries")
+            row, level = [root_of(row[n:n + 256]) for n in range(0, len(row) - 255, 256)], level + 1
 
     def check_rest(self, size: int) -> None:
         """Look at every other file: only older and newer states of tiles may stand beside those that were checked."""
@@ -605,7 +571,6 @@ def check_log(options: argparse.Namespace, report: Report) -> None:
             data = read_file(path, MAX_NOTE, named=True)
             kept.append((path, read_checkpoint(read_proof(data)[2] if data.startswith(b"c2sp.org/") else data)))
             policy.check(f"kept checkpoint {path}", kept[-1][1], report)
-    roots = {one.size: log.tree.root() for _, one in kept}  # that of size 0; the others are found below
     for first in range(0, size, 256):
         width, raws, leaves = min(256, size - first), [], []
         with report.at(tile_path("entries", first // 256, width)):
@@ -614,21 +579,19 @@ def check_log(options: argparse.Namespace, report: Report) -> None:
         if not raws:
             with contextlib.suppress(Refused):  # said when the tile itself is checked
                 leaves = log.parts("0", first // 256, width)
+        log.leaves += leaves or [b""] * width
         for n in range(width):
-            log.tree.append(leaves[n] if leaves else b"")
             log.check_entry(first + n, raws[n] if raws else b"", keys, openings)
-            if log.tree.size in roots:
-                roots[log.tree.size] = log.tree.root()
-        log.check_tiles(size)
+    log.check_tiles()
     with report.at("checkpoint"):
-        need(log.tree.root() == checkpoint.root, "its root is not that of the entries")
+        need(root_of(log.leaves) == checkpoint.root, "its root is not that of the entries")
         report.line("OK", f"{size} entries give the root {checkpoint.root.hex()}")
     for path, one in kept:
         with report.at(f"kept checkpoint {path}"):
             need(one.origin == checkpoint.origin, f"it is of another log: {one.origin}")
             need(one.size <= size, f"it has {one.size} entries, this log {size}: rolled back")
-            need(roots[one.size] == one.root, f"entries 0 to {one.size - 1} have another root: "
-                 + ("a split view" if one.size == size else "a fork"))
+            what = "a split view" if one.size == size else "a fork"
+            need(root_of(log.leaves[:one.size]) == one.root, f"its first {one.size} entries have another root: {what}")
             report.line("OK", f"kept checkpoint {path}: this log continues it")
     log.check_rest(size)
     openings.rest(report)

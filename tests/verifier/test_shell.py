@@ -55,7 +55,11 @@ def test_it_agrees_with_the_other_verifier(copy: Given, tamper: Callable[[Path],
     assert shell(copy.receipt, copy.exhibit)[0] == answer("receipt", copy.receipt, copy.exhibit).status == 0
     tamper(copy.receipt)
     assert answer("receipt", copy.receipt, copy.exhibit).status == 21
-    assert shell(copy.receipt, copy.exhibit)[0] in (21, 3, 6)  # 3: a part is not there; 6: a quorum, which it does not check
+    assert shell(copy.receipt, copy.exhibit)[0] in (
+        21,
+        3,
+        6,
+    )  # 3: a part is not there; 6: a quorum, which it does not check
 
 
 def test_a_policy_with_witnesses_is_not_called_checked(copy: Given) -> None:

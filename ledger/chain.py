@@ -36,15 +36,20 @@ class Heads(Mapping[str, SubjectHead]):
     def __len__(self) -> int:
         return len(self._packed)
 
-    def put(self, name: str, *, count: int, entry: Digest) -> None:
-        self._packed[name] = count.to_bytes(8, "big") + entry.raw
-
     def take(self, packed: Mapping[str, bytes]) -> None:
         self._packed.update(packed)
 
     @property
     def packed(self) -> dict[str, bytes]:
+        """The same by name, as `_packed` writes it; may be added to."""
         return self._packed
+
+
+def _packed(count: int, entry: Digest) -> bytes:
+    return count.to_bytes(8, "big") + entry.raw
+
+
+_NO_HEAD = _packed(NO_HEAD.count, NO_HEAD.entry)
 
 
 class Assumed(msgspec.Struct, frozen=True, array_like=True):
@@ -249,20 +254,20 @@ class ChainCheck:
             self._claims = entry.prev
         if self._prev is not None and entry.prev != self._prev:
             self._add(seq, "chain-broken", f"prev {self._prev}", f"prev {entry.prev}")
-        self._events += bytes.fromhex(entry.event.removeprefix("event_")) + seq.to_bytes(8, "big")
+        self._events += bytes.fromhex(entry.event[len("event_") :]) + seq.to_bytes(8, "big")
 
     def _check_subjects(self, seq: int, entry: Entry) -> None:
+        heads = self._heads.packed
         for name, claimed in entry.subject_prev.items():
-            if name in self._heads:
-                head = self._heads[name]
-            elif self._first:  # what is before this part is held against it later
-                self._assumed[name] = Assumed(seq, head := claimed)
-            else:
-                head = NO_HEAD
-            if claimed != head:
-                self.findings.append(_broken_subject(seq, name, head, claimed)._replace(last_good=self._last_good))
+            packed = _packed(claimed.count, claimed.entry)
+            head = heads.get(name)
+            if head is None and self._first:  # what is before this part is held against it later
+                self._assumed[name] = Assumed(seq, claimed)
+            elif packed != (head or _NO_HEAD):
+                known = self._heads.get(name, NO_HEAD)
+                self.findings.append(_broken_subject(seq, name, known, claimed)._replace(last_good=self._last_good))
             # What it claims is gone on from, so that one break is one finding.
-            self._heads.put(name, count=claimed.count + 1, entry=entry.digest)
+            heads[name] = _packed(claimed.count + 1, entry.digest)
 
     def _add(self, seq: int, code: str, expected: str, found: str, *, last_good: str | None = "") -> None:
         last_good = self._last_good if last_good == "" else last_good

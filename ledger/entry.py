@@ -341,14 +341,13 @@ def _check_schema(entry: Entry, predicate: Mapping[str, Json]) -> None:
         predicate["corrects"] is not None and not event_type.correctable
     ):
         raise EntryFormatError(f"{entry.type} is neither endorsed nor corrected in this way")
-    if set(entry.facts) != set(event_type.all_facts) or set(entry.commitments) - {ENDORSEMENTS} != set(
-        event_type.all_committed
-    ):
+    facts, committed = event_type.all_facts, event_type.all_committed
+    if entry.facts.keys() != facts.keys() or entry.commitments.keys() - {ENDORSEMENTS} != committed.keys():
         raise EntryFormatError(f"{entry.type} with other members than its schema has")
-    for name, fact in event_type.all_facts.items():
+    for name, fact in facts.items():
         if not fact.accepts(entry.facts[name]):
             raise EntryFormatError(f"{entry.type}: {name} is not {fact.rule}")
-    for name, member in event_type.all_committed.items():
+    for name, member in committed.items():
         if isinstance(entry.commitments[name], tuple) and not member.listed:
             raise EntryFormatError(f"{entry.type}: {name} is a list")
 

@@ -67,7 +67,7 @@ def export(
     Example:
       strongroom log export item_7K3M --purpose "defence, case 12/26" -o export-for-the-defence
     """
-    from exports.log_export import positions_text, write_log_export
+    from exports.log_export_files import positions_text, write_log_export
     from exports.log_receipt import refuse_used
     from ledger.events.vocabulary import OpeningClass
 

@@ -1,36 +1,28 @@
 """A part of the log to give away: entries with their proofs, the openings that may go with them, and a page to read.
 
 What goes out is listed in SHA256SUMS; the digest of that list stands in the log, in the entry `log.exported`, before
-the first byte is written. That entry and its proof lie in the folder too: the export has its own receipt. Openings are
-left out by class; what is left out is counted, and the entries verify as they do with them. HOW-TO-CHECK.txt is written
-last: a folder without it was never finished.
+the first byte is written. Openings are left out by class; what is left out is counted, and the entries verify as they
+do with them. How the folder is written is in `exports.log_export_files`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping, Sequence, Set
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
-from base import fsio
 from base.clock import format_time
 from base.errors import UsageError
 from base.escape import shown
 from exports.page import page_template, period_text
-from hashing.checkpoint import open_checkpoint
 from hashing.digest import Digest
-from hashing.receipt import parse_receipt, policy_text
 from ledger import log_db
 from ledger.completeness import SubjectChain, subject_chain
-from ledger.entry import Entry
 from ledger.events.vocabulary import OpeningClass
 from ledger.history import Erasures, Period, ToldEntry, meaning_of, tell, told_openings
 from ledger.layout import StoreLayout
 from ledger.openings import texts_of
-from ledger.proofs import prove_all
 from ledger.reader import LogReader
 from ledger.store_reader import StoreReader
 from ledger.value_text import told_value, value_text
@@ -38,10 +30,7 @@ from ledger.value_text import told_value, value_text
 MOST_ENTRIES = 10_000  # each has a folder of its own; whoever needs more copies log/ and the openings
 SCHEMA = "strongroom/log-export/1"
 TEMPLATE = "log_export.html.jinja"
-SUMS, HISTORY, PAGE, HOW_TO_CHECK = "SHA256SUMS", "history.jsonl", "history.html", "HOW-TO-CHECK.txt"
-OWN = "export"  # the folder of its own entries; those of the logs are log-1, log-2 ...
-_FILE_MODE = 0o644  # made to be given away; the folder is as private as the umask says
-_EXPLANATION = Path(__file__).with_name("how_to_check_export.txt")
+HISTORY, PAGE = "history.jsonl", "history.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +156,7 @@ def _exported_log(layout: StoreLayout, number: int, seqs: Sequence[int], classes
 
 
 def _files(logs: Sequence[ExportedLog], page: bytes) -> dict[str, bytes]:
-    entries = [(_entry_folder(log.folder, each.told.entry.seq), each) for log in logs for each in log.entries]
+    entries = [(entry_folder(log.folder, each.told.entry.seq), each) for log in logs for each in log.entries]
     lines = [json.dumps(each.as_json(), ensure_ascii=True, allow_nan=False) for _, each in entries]
     files = {PAGE: page, HISTORY: "".join(f"{line}\n" for line in lines).encode("ascii")}
     for folder, each in entries:
@@ -177,91 +166,9 @@ def _files(logs: Sequence[ExportedLog], page: bytes) -> dict[str, bytes]:
     return files
 
 
-def _entry_folder(folder: str, seq: int) -> str:
+def entry_folder(folder: str, seq: int) -> str:
+    """Return the folder of one entry below that of its log."""
     return f"{folder}/entries/{seq:08d}"
-
-
-# ------------------------------------------------------------------------------------------------ what is written
-
-
-def write_log_export(export: LogExport, layout: StoreLayout, target: Path, *, recorded_at: Sequence[int]) -> int:
-    """Write ``export`` into the new or empty directory ``target``, durably; return the size of the open log's proof.
-
-    ``recorded_at`` are the positions of its own entries in the open log, sealed. Raises DiskError when the disk
-    refuses; what was written until then stays, without HOW-TO-CHECK.txt.
-    """
-    files = {**export.files, SUMS: export.sums}
-    for log in export.logs:
-        files |= _proof_files(log.layout, log.folder, [each.told.entry.seq for each in log.entries])
-    with LogReader(layout) as open_log:
-        key = open_log.trust.log_key
-        for seq in recorded_at:
-            files[f"{_entry_folder(OWN, seq)}/entry.json"] = open_log.entry(seq).raw
-    files |= _proof_files(layout, OWN, recorded_at)
-    proof = parse_receipt(files[f"{OWN}/entry-0.tlog-proof"])
-    size = open_checkpoint(proof.checkpoint, key).size
-    _write(files, target)
-    _write({HOW_TO_CHECK: _how_to_check(export, recorded_at, size).encode("ascii")}, target)
-    return size
-
-
-def _proof_files(layout: StoreLayout, folder: str, seqs: Sequence[int]) -> dict[str, bytes]:
-    """Return the policy of one log, its key entries, and the proofs of these and of the entries at ``seqs``."""
-    with LogReader(layout) as log:
-        keys = [log.entry(0), *_key_entries(log)]
-        policy = policy_text(str(log.trust.log_key))
-    proofs = {proof.index: proof.encode() for proof in prove_all(layout, sorted({*seqs, *(each.seq for each in keys)}))}
-    files = {f"{folder}/policy": policy.encode("ascii")}
-    for entry in keys:
-        files |= {
-            f"{folder}/entry-{entry.seq}.json": entry.raw,
-            f"{folder}/entry-{entry.seq}.tlog-proof": proofs[entry.seq],
-        }
-    return files | {f"{_entry_folder(folder, seq)}/receipt.tlog-proof": proofs[seq] for seq in seqs}
-
-
-def _key_entries(log: LogReader) -> Iterator[Entry]:
-    """Yield the entries after the first that enrol or revoke a key that signs entries, or a root key."""
-    keys = [key for key in log.keys.keys.values() if key.purpose != "personal"]
-    seqs = {seq for key in keys for seq in (key.since, key.until) if seq}
-    return (log.entry(seq) for seq in sorted(seqs))
-
-
-def _write(files: Mapping[str, bytes], target: Path) -> None:
-    """Write every file into its folder, and make all of them durable at once: there may be many thousands."""
-    by_folder: dict[str, dict[str, bytes]] = {"": {}}
-    for path, data in files.items():
-        folder, _, name = path.rpartition("/")
-        by_folder.setdefault(folder, {})[name] = data
-    with _declared_errors(target):
-        fsio.make_directories(target)
-        with fsio.directory(target) as root:  # opened before the first write, so that it hears of every error
-            for folder, contents in by_folder.items():
-                fsio.make_directories_unsynced(folder or ".", dir_fd=root)
-                with fsio.directory(target / folder) as descriptor:
-                    for name, data in contents.items():
-                        _write_file(name, data, descriptor)
-            fsio.sync_filesystem(root)
-
-
-def _write_file(name: str, data: bytes, folder: int) -> None:
-    """Write one new file. No link and no rename: the folder may lie on a stick whose file system has neither."""
-    descriptor = fsio.create(name, dir_fd=folder)
-    try:
-        fsio.write_all(descriptor, data)
-        with suppress(PermissionError):  # nor modes
-            fsio.set_mode(descriptor, _FILE_MODE)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _declared_errors(target: Path) -> Iterator[None]:
-    """Turn what the system refuses into the declared error that names the directory."""
-    try:
-        yield
-    except OSError as error:
-        raise fsio.DiskError.from_os(error, f"the export can't be written to {shown(str(target))}") from error
 
 
 # ------------------------------------------------------------------------------------------------ what people read
@@ -334,24 +241,3 @@ def _block(told: ToldEntry) -> _Block:
         withheld=tuple((shown(name), text) for name in told.withheld for text in told.reasons(name)),
         digest=str(entry.digest),
     )
-
-
-def positions_text(seqs: Sequence[int]) -> str:
-    """Return consecutive positions for a sentence."""
-    return f"{seqs[0]}" if len(seqs) == 1 else f"{seqs[0]} to {seqs[-1]}"
-
-
-def _how_to_check(export: LogExport, recorded_at: Sequence[int], size: int) -> str:
-    """Return the page for a stranger: what this export is, and the commands that are the same for every export."""
-    classes = ", ".join(export.classes) or "none"
-    about = [
-        ("asked for", ", ".join(export.names) or "the whole log, or a period of it"),
-        ("entries", f"{len(export.entries):,}, of {len(export.logs)} log{'s' if len(export.logs) > 1 else ''}"),
-        ("openings", f"{export.openings:,}, of the classes {classes}"),
-        ("left out", f"{export.withheld:,} values: the entries hold their commitments"),
-        ("its own entry", f"{positions_text(recorded_at)}, of a log of {size:,}"),
-        *((f"log key {number}", log.log_key) for number, log in enumerate(export.logs, start=1)),
-    ]
-    rows = "\n".join(f"  {name:<13} {value}" for name, value in about)
-    title = "How to check this export of a custody log"
-    return f"{title}\n{'=' * len(title)}\n\n{rows}\n\n{_EXPLANATION.read_text('ascii')}"

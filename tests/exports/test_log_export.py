@@ -20,7 +20,8 @@ from base.errors import LedgerError, UsageError
 from base.fsio import DiskError
 from catalog.consultation import Consultation
 from exports import log_export as room
-from exports.log_export import HOW_TO_CHECK, LogExport, log_export, positions_text, write_log_export
+from exports.log_export import LogExport, log_export
+from exports.log_export_files import HOW_TO_CHECK, positions_text, write_log_export
 from hashing.digest import Digest
 from hashing.dsse import encode_envelope, pae
 from hashing.note import vkey
@@ -327,6 +328,7 @@ def test_entries_signed_by_a_key_that_came_later_verify_and_not_before_it(tmp_pa
             recorder.origin, old, purpose="recorder", good_size=None, holder=None, reason="old", by=None, role=None
         )
         recorder.record([revoked])
+        arrive(recorder, case.drop, [b"last.mp4"])
     folder = case.export(case.drop)
     checked = check_export(folder)
     assert len({each.entry.keyid for each in checked.values()}) == 2

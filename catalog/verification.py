@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from base.errors import BusyError, EvidenceError, NewerDataError, SurroundingsError
 from catalog.resumption import Resumption
+from catalog.time_stamp_words import unchecked_time_stamps
 from catalog.verification_result import Verification
 from hashing.digest import Digest, DigestFormatError
 from hashing.sample import Sample
@@ -74,6 +75,8 @@ def verify_store(
     if not (asked.first_bad and log.findings):
         result.earlier = check_earlier(layout, log, against=earlier_notes, progress=tell, first_bad=asked.first_bad)
     result.not_checked += log.not_checked
+    for one in (log, *(earlier.log for earlier in result.earlier)):
+        result.not_checked += unchecked_time_stamps(one.time_stamps)
     if not (asked.first_bad and log.findings):
         if asked.scope:
             _check_scope(layout, asked, result, progress)

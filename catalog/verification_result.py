@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from base.clock import format_time
-from base.errors import Finding, UncheckedError, worst_exit_code
+from base.errors import Finding, IntegrityError, UncheckedError, worst_exit_code
 from base.escape import shown
 from catalog.resumption import Part
+from catalog.time_stamp_words import TIME_STAMP_INVALID, time_stamp_finding, time_stamp_json, time_stamp_words
 from hashing.sample import Sample
 from ledger.check_scope import Exhibit, Scope
 from ledger.check_succession import EarlierVerdict
+from ledger.check_time_stamps import TokenAnswer, TokenVerdict
 from ledger.kept import KeptAnswer, KeptNote, KeptVerdict
 from ledger.verdict import LogVerdict, WitnessStanding
 from vault.check import ContentCounts
@@ -26,6 +28,7 @@ _HEADLINES = {
     21: "BAD  the log is damaged, rolled back or forked: stop, and call the custodian",
     22: "BAD  the catalogue differs from the log: run `strongroom catalog rebuild`",
 }
+_TIME_STAMP_BAD = "BAD  a time stamp that is kept here does not hold; the log and what it seals are what was recorded"
 _SAMPLED = "UNCHECKED  what was read is good; only a sample was read"
 _SCOPE_OK = "OK  the log, and all that was asked for, is what was recorded"
 
@@ -55,7 +58,8 @@ class Verification:
     @property
     def findings(self) -> list[Finding]:
         """Return all damage, the most serious first; where only the first bad record was asked for, that one."""
-        found = [*self.log.findings, *self.masters.findings, *self.derived.findings, *self._gaps(), *self.catalogue]
+        content = [*self.masters.findings, *self.derived.findings, *map(time_stamp_finding, self._bad_time_stamps())]
+        found = [*self.log.findings, *content, *self._gaps(), *self.catalogue]
         found.sort(key=lambda finding: (21, 20, 22).index(finding.exit_code))
         return found[:1] if self.is_first_bad else found
 
@@ -69,9 +73,15 @@ class Verification:
         code = self.exit_code
         if code == 0 and self.scope is not None:
             return _SCOPE_OK
+        if code == IntegrityError.exit_code and all(finding.code == TIME_STAMP_INVALID for finding in self.findings):
+            return _TIME_STAMP_BAD
         if code == UncheckedError.exit_code and self.sample is not None and len(self.not_checked) == 1:
             return _SAMPLED
         return _HEADLINES[code]
+
+    def _bad_time_stamps(self) -> list[TokenAnswer]:
+        answers = [answer for log in (self.log, *(one.log for one in self.earlier)) for answer in log.time_stamps]
+        return [answer for answer in answers if answer.verdict is TokenVerdict.BAD]
 
     def _gaps(self) -> list[Finding]:
         """Return a finding for each exhibit of which entries are missing, where the log itself shows none."""
@@ -125,6 +135,7 @@ class Verification:
             "signatures": self._word(broken, _SIGNATURES),
             "tiles": self._word(broken, _TILES),
             "witnesses": _witnesses(self.log.witnesses),
+            "timestamps": [time_stamp_json(answer) for answer in self.log.time_stamps],
             "root_threshold": self.log.root_threshold,
             "endorsed": [
                 {"seq": one.seq, "type": one.type, "keys": one.keys, "persons": one.persons}
@@ -176,6 +187,7 @@ class Verification:
             *(("endorsed", one.told()) for one in self.log.endorsed),
             *((f"against {shown(kept.file)}", _told(answer)) for kept, answer in self.log.against),
             *(_witness_words(self.log.witnesses)),
+            *(time_stamp_words(answer) for answer in self.log.time_stamps),
             ("masters", _counts(self.masters)),
             ("derived", _counts(self.derived)),
             ("read from disk", f"{read:,} bytes"),

@@ -29,6 +29,7 @@ from ledger.check_tiles import (
     check_tiles,
     first_entry,
 )
+from ledger.check_time_stamps import authorities_set, check_tokens
 from ledger.check_witnesses import check_lodged
 from ledger.entry import parse_entry
 from ledger.kept import KeptAnswer, KeptNote
@@ -160,6 +161,8 @@ class _LogCheck:
         self._verdict.witnesses = check_lodged(
             self._layout, key, size=tree.size, root_at=tree.root_at, contradicted=contradicted
         )
+        authorities = authorities_set(self._layout)
+        self._verdict.time_stamps = check_tokens(self._layout, authorities, key, size=tree.size, root_at=tree.root_at)
 
     def _checkpoints(self, key: Verifier) -> dict[int, Checkpoint]:
         """Return every checkpoint that verifies by size, the published one with them."""

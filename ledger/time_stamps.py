@@ -1,4 +1,4 @@
-"""Time-stamp tokens over checkpoints: asked for, kept with the exact bytes that were stamped, and checked again.
+"""Time-stamp tokens over checkpoints: asked for, and kept with the exact bytes that were stamped.
 
 Stamped is the note as the log signed and published it, without cosignatures. Beside it, in `private/lodged/<size>/`,
 with LOG for the first 16 digits of the SHA-256 of the log's origin and NAME for the authority:
@@ -14,23 +14,19 @@ A query that went out on a stick waits as `private/lodged/asked/LOG.SIZE.NAME.ts
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from base import fsio
 from base.config import AuthoritySetting, Settings
-from base.errors import EvidenceError, LedgerError, NotFoundError, UncheckedError, UsageError
+from base.errors import NotFoundError, UsageError
 from base.escape import shown
 from hashing.checkpoint import Checkpoint, open_checkpoint
 from hashing.cosignature import origin_hash
-from hashing.note import MAX_NOTE_BYTES, Verifier
 from hashing.time_stamp import (
     MAX_CERTIFICATES_BYTES,
-    MAX_REPLY_BYTES,
     Authority,
     AuthorityError,
     NotGrantedError,
@@ -43,25 +39,15 @@ from hashing.time_stamp import (
 )
 from ledger import log_db
 from ledger.events.anchor import TIME_STAMP
-from ledger.kept import compare_kept
 from ledger.layout import StoreLayout
 from ledger.lodging import keep_note, record_lodging
-from ledger.memories import LogRoots
 from ledger.published import log_key, newest_checkpoint
 from ledger.record import Recorder
 from ledger.seal import seal
 
-_ASKED = "asked"
-_STAMPED, _QUERY, _CERTIFICATES, _REPLY = ".stamped", ".tsq", ".pem", ".tsr"
-_MAX_QUERY_BYTES = 10_000
-
-
-class TokenVerdict(StrEnum):
-    """What a kept token is worth."""
-
-    OK = "ok"
-    BAD = "bad"
-    UNCHECKED = "unchecked"
+ASKED = "asked"
+STAMPED, QUERY, CERTIFICATES, REPLY = ".stamped", ".tsq", ".pem", ".tsr"
+MAX_QUERY_BYTES = 10_000
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,35 +65,6 @@ class Stamped(msgspec.Struct, frozen=True, kw_only=True):
     authority: str
     time_stamp: TimeStamp
     seq: int  # of the entry that says so
-
-
-class KeptToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token as it lies in the store; nothing of it is verified, and what can't be read is empty."""
-
-    name: str  # inside private/lodged/
-    log: str  # the first digits of the digest of the origin
-    size: int
-    authority: str
-    stamped: bytes
-    query: bytes
-    certificates: bytes
-    reply: bytes
-
-
-class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a kept token says, checked again."""
-
-    token: KeptToken
-    verdict: TokenVerdict
-    time_stamp: TimeStamp | None
-    found: str  # why it is not good, in words; empty where it is
-
-    @property
-    def time(self) -> datetime | None:
-        return None if self.time_stamp is None else self.time_stamp.time
-
-
-# ------------------------------------------------------------------------------------------------ asking and keeping
 
 
 def authority_named(settings: Settings, name: str) -> tuple[Authority, AuthoritySetting]:
@@ -148,8 +105,8 @@ def query_newest(layout: StoreLayout) -> Query:
 
 def keep_query(layout: StoreLayout, authority: Authority, query: Query) -> None:
     """Keep a query that goes out on a stick, until its reply comes back."""
-    folder = layout.lodged / _ASKED
-    name = f"{_log_digits(query.checkpoint.origin)}.{query.checkpoint.size}.{authority.name}{_QUERY}"
+    folder = layout.lodged / ASKED
+    name = f"{_log_digits(query.checkpoint.origin)}.{query.checkpoint.size}.{authority.name}{QUERY}"
     with fsio.declared_errors("keeping the query to an authority"):
         fsio.make_directories(folder)
         fsio.replace_file(folder / name, query.data, mode=0o600)
@@ -194,10 +151,10 @@ def _keep(recorder: Recorder, authority: Authority, query: Query, reply: bytes, 
     folder = recorder.layout.lodged / str(checkpoint.size)
     note = keep_note(recorder, checkpoint, query.stamped)
     with fsio.declared_errors("keeping a time-stamp token"):
-        fsio.put_file(folder / f"{digits}{_STAMPED}", query.stamped, mode=0o444)
-        fsio.replace_file(folder / f"{digits}.{authority.name}{_QUERY}", query.data, mode=0o444)
-        fsio.replace_file(folder / f"{digits}.{authority.name}{_CERTIFICATES}", authority.certificates, mode=0o444)
-        fsio.replace_file(folder / f"{digits}.{authority.name}{_REPLY}", reply, mode=0o444)
+        fsio.put_file(folder / f"{digits}{STAMPED}", query.stamped, mode=0o444)
+        fsio.replace_file(folder / f"{digits}.{authority.name}{QUERY}", query.data, mode=0o444)
+        fsio.replace_file(folder / f"{digits}.{authority.name}{CERTIFICATES}", authority.certificates, mode=0o444)
+        fsio.replace_file(folder / f"{digits}.{authority.name}{REPLY}", reply, mode=0o444)
     lodged = record_lodging(
         recorder,
         checkpoint,
@@ -213,8 +170,8 @@ def _keep(recorder: Recorder, authority: Authority, query: Query, reply: bytes, 
 def _asked(recorder: Recorder, authority: Authority) -> Iterator[tuple[Path, Query]]:
     """Yield the queries to ``authority`` that wait for a reply, the newest first."""
     key = log_key(recorder.connection)
-    folder = recorder.layout.lodged / _ASKED
-    paths = folder.glob(f"{_log_digits(key.name)}.*.{authority.name}{_QUERY}") if folder.is_dir() else ()
+    folder = recorder.layout.lodged / ASKED
+    paths = folder.glob(f"{_log_digits(key.name)}.*.{authority.name}{QUERY}") if folder.is_dir() else ()
     sizes = {path: path.name.split(".")[1] for path in paths}
     for path in sorted((path for path in sizes if sizes[path].isdecimal()), key=lambda path: -int(sizes[path])):
         with log_db.declared_errors():
@@ -223,74 +180,9 @@ def _asked(recorder: Recorder, authority: Authority) -> Iterator[tuple[Path, Que
             ).fetchone()
         if row is not None:
             with fsio.declared_errors(f"reading {path.name}"):
-                data = fsio.read_file(path, max_bytes=_MAX_QUERY_BYTES)
+                data = fsio.read_file(path, max_bytes=MAX_QUERY_BYTES)
             yield path, Query(checkpoint=open_checkpoint(row[0], key), stamped=row[0], data=data)
 
 
 def _log_digits(origin: str) -> str:
     return origin_hash(origin)[:16]
-
-
-# -------------------------------------------------------------------------------------------------- checking again
-
-
-def kept_tokens(layout: StoreLayout) -> list[KeptToken]:
-    """Return the tokens in `private/lodged/`, by size and authority."""
-    if not layout.lodged.is_dir():
-        return []
-    folders = sorted(
-        (path for path in layout.lodged.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)
-    )
-    replies = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix == _REPLY]
-    return [_kept(path) for path in replies if path.name.count(".") == 2]
-
-
-def check_tokens(
-    layout: StoreLayout, authorities: Mapping[str, Authority], newest: Checkpoint, key: Verifier
-) -> list[TokenAnswer]:
-    """Return what each kept token is worth, held against the log of ``key`` and the authorities that are set now."""
-    roots = LogRoots(layout.log, newest)
-    return [_check(token, authorities.get(token.authority), newest, key, roots) for token in kept_tokens(layout)]
-
-
-def _check(
-    token: KeptToken, authority: Authority | None, newest: Checkpoint, key: Verifier, roots: LogRoots
-) -> TokenAnswer:
-    found: TimeStamp | None = None
-
-    def answer(verdict: TokenVerdict, why: str) -> TokenAnswer:
-        return TokenAnswer(token=token, verdict=verdict, time_stamp=found, found=why)
-
-    if authority is None:
-        return answer(TokenVerdict.UNCHECKED, f"no usable certificate of {token.authority} is set")
-    try:
-        found = verify_time_stamp(token.reply, stamped=token.stamped, authority=authority, query=token.query or None)
-        kept = compare_kept(token.stamped, key, size=newest.size, root_at=roots.at)
-    except TimeStampError as error:
-        return answer(TokenVerdict.BAD, str(error))
-    except (UncheckedError, AuthorityError, LedgerError) as error:
-        return answer(TokenVerdict.UNCHECKED, str(error))
-    if not kept.verdict.is_good or kept.size != token.size:
-        return answer(TokenVerdict.BAD, f"stamped is a checkpoint that this log does not continue: {kept.verdict}")
-    return answer(TokenVerdict.OK, "")
-
-
-def _kept(path: Path) -> KeptToken:
-    digits, authority, _ = path.name.split(".")
-    return KeptToken(
-        name=f"{path.parent.name}/{path.name}",
-        log=digits,
-        size=int(path.parent.name),
-        authority=authority,
-        stamped=_content(path.with_name(digits + _STAMPED), MAX_NOTE_BYTES),
-        query=_content(path.with_suffix(_QUERY), _MAX_QUERY_BYTES),
-        certificates=_content(path.with_suffix(_CERTIFICATES), MAX_CERTIFICATES_BYTES),
-        reply=_content(path, MAX_REPLY_BYTES),
-    )
-
-
-def _content(path: Path, max_bytes: int) -> bytes:
-    try:
-        return fsio.read_file(path, max_bytes=max_bytes)
-    except (OSError, EvidenceError):
-        return b""

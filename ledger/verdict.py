@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from base.errors import Finding, LedgerError
 from hashing.digest import Digest
 from hashing.merkle import EMPTY_ROOT
 from ledger.kept import KeptAnswer, KeptNote
+
+if TYPE_CHECKING:
+    from ledger.check_time_stamps import TokenAnswer
 
 _EMPTY = Digest(EMPTY_ROOT)
 _RECORD_BYTES = 32 + 2 * 8  # digest, size, position
@@ -105,6 +109,7 @@ class LogVerdict:
     not_checked: list[str] = field(default_factory=list)
     against: list[tuple[KeptNote, KeptAnswer]] = field(default_factory=list)
     witnesses: WitnessStanding | None = None  # None: none is set
+    time_stamps: list[TokenAnswer] = field(default_factory=list)  # a bad one is no damage to the log itself
     masters: Masters = field(default_factory=Masters)
     results: set[Digest] = field(default_factory=set)
     heads: Mapping[str, object] = field(default_factory=dict)  # every subject of the log

@@ -18,20 +18,17 @@ from base.errors import NotFoundError, UsageError
 from hashing.checkpoint import open_checkpoint
 from hashing.note import parse_note
 from hashing.time_stamp import Authority, AuthorityError, NotGrantedError, TimeStampError, time_stamp_query
+from ledger.check_time_stamps import TokenAnswer, TokenVerdict, check_tokens, kept_tokens
 from ledger.layout import StoreLayout
-from ledger.memories import lodged_notes
+from ledger.memories import LogRoots, lodged_notes
 from ledger.reader import LogReader
 from ledger.record import Recorder
 from ledger.seal import seal
 from ledger.time_stamps import (
-    TokenAnswer,
-    TokenVerdict,
     authority_named,
-    check_tokens,
     keep_answer,
     keep_query,
     keep_reply,
-    kept_tokens,
     query_newest,
 )
 
@@ -72,7 +69,8 @@ def grow(layout: StoreLayout) -> None:
 def checked(layout: StoreLayout, *stampers: TimeStamper) -> list[TokenAnswer]:
     with LogReader(layout) as log:
         known = {stamper.folder.name: authority(stamper) for stamper in stampers}
-        return check_tokens(layout, known, log.sealed(), log.trust.log_key)
+        newest, key = log.sealed(), log.trust.log_key
+    return check_tokens(layout, known, key, size=newest.size, root_at=LogRoots(layout.log, newest).at)
 
 
 def lodgings(layout: StoreLayout) -> list[tuple[object, ...]]:
@@ -244,6 +242,23 @@ def test_without_the_certificates_of_its_authority_a_token_is_neither_good_nor_b
     (answer,) = checked(layout, other)
     assert answer.verdict is TokenVerdict.UNCHECKED
     assert "one" in answer.found
+
+
+def test_with_other_certificates_than_before_a_token_is_neither_good_nor_bad(
+    layout: StoreLayout, stamper: TimeStamper, other: TimeStamper
+) -> None:
+    stamped_by(layout, stamper)
+    with LogReader(layout) as log:
+        newest, key = log.sealed(), log.trust.log_key
+    roots = LogRoots(layout.log, newest)
+    for certificates, verdict in (
+        (other.ca.read_bytes(), TokenVerdict.UNCHECKED),
+        (other.ca.read_bytes() + stamper.ca.read_bytes(), TokenVerdict.OK),
+        (b"no certificate", TokenVerdict.UNCHECKED),
+    ):
+        known = {"one": Authority(name="one", certificates=certificates)}
+        (answer,) = check_tokens(layout, known, key, size=newest.size, root_at=roots.at)
+        assert answer.verdict is verdict
 
 
 def test_a_token_over_a_checkpoint_that_this_log_does_not_continue_is_bad(

@@ -197,6 +197,7 @@ def _build(layout: StoreLayout, plan: Plan) -> None:
     for path in sorted(fresh.private.glob("*.db*")):
         fsio.remove(path)
     with Recorder.open(held) as recorder:
+        fsio.remove_temporaries(held.log)  # nobody else seals: nobody can open the log now
         seal(recorder)
         roots, threshold = recorder.register().root_keys_at_end(), recorder.register().trust.root_threshold
     old = EarlierLog.open(held)

@@ -18,7 +18,7 @@ from checker_databases import CheckpointRow, EntryRow, read_log_db, read_opening
 from checker_entry import Entry
 from checker_findings import Findings, Problem, entry_name
 from checker_indexes import check_indexes
-from checker_json import MalformedError
+from checker_json import Json, MalformedError
 from checker_keys import check_people
 from checker_log import LogFiles, check_roots, check_signature, check_tiles, read_log
 from checker_objects import check_masters, check_results, check_staging, check_store
@@ -31,8 +31,10 @@ from checker_sources import (
     check_acknowledged,
     check_canaries,
     check_repeats,
+    generations_of,
     public_places,
 )
+from checker_succession import End, check_carried, check_link, closed_folder, joined, predecessor_of
 from checker_tree import Checkpoint, VerifierKey, parse_checkpoint, sha256
 
 __all__ = ["Acknowledged", "Checker", "Problem", "check_log", "codes"]
@@ -57,24 +59,35 @@ def codes(problems: Iterable[Problem]) -> set[str]:
 class Checker:
     """One look at one store. All reading of log and databases is done when it is made."""
 
-    def __init__(self, store: Path, *, vkey: str | None = None, idle: bool = True) -> None:
-        """``vkey`` is the pinned verifier key (else entry 0 names it); ``idle`` demands what holds only at rest."""
+    def __init__(self, store: Path, *, vkey: str | None = None, idle: bool = True, home: Path | None = None) -> None:
+        """``vkey`` is the pinned verifier key (else entry 0 names it); ``idle`` demands what holds only at rest.
+
+        ``home`` is where the log lies, if it is not the open one; logs before it are looked at with it.
+        """
         self.store = store
+        self.home = home or store
         self.notes: list[Problem] = []  # what check() saw that is no problem
         self._idle = idle
         self._reading = Findings()
-        self._log: LogFiles = read_log(store / "log", self._reading)
-        self._rows, self._signed = read_log_db(store / "private" / "log.db", self._reading)
+        self._log: LogFiles = read_log(self.home / "log", self._reading)
+        self._rows, self._signed = read_log_db(self.home / "private" / "log.db", self._reading)
         self._entries_known = self._log.entries + [row.raw for row in self._rows if row.seq >= len(self._log.entries)]
         self._chain = Chain(self._reading)
         self._chain.extend(self._entries_known)
         self._vkey = vkey or self._chain.log_vkey
         self.vkey_from = "given" if vkey else "entry 0"
-        rows = read_openings_db(store / "private" / "openings.db", self._reading)
+        rows = read_openings_db(self.home / "private" / "openings.db", self._reading)
         erased = erased_commitments(self.entries)
         self._opened: dict[int, Opened] = check_openings(self.entries, rows, erased, self._reading)
         check_people(self.entries, {seq: one.values for seq, one in self._opened.items()}, self._reading)
-        self._arrivals: list[Arrival] = arrivals(self.entries, self._opened, self._reading)
+        stated = predecessor_of(self.entries)
+        origin = None if stated is None else str(stated.get("origin"))
+        self.before: Checker | None = None if origin is None else Checker(store, home=closed_folder(store, origin))
+        self._drops: dict[str, Mapping[str, Json]] = {} if self.before is None else dict(self.before._drops)
+        earlier = [] if self.before is None else self.before._arrivals
+        own = arrivals(self.entries, self._opened, self._reading, before=earlier, drops=self._drops)
+        self._generations = generations_of(earlier)
+        self._arrivals: list[Arrival] = [*earlier, *own]
 
     @property
     def entries(self) -> Mapping[int, Entry]:
@@ -88,19 +101,39 @@ class Checker:
 
     def check(self) -> list[Problem]:
         """Return all problems of the store by itself: log, openings, vault, results, staging."""
-        findings = Findings(list(self._reading.problems), list(self._reading.notes))
-        self._check_log(findings)
-        self._check_log_db(findings)
-        check_indexes(self.store, self._chain.heads, self.entries, self._opened, findings)
+        findings = Findings()
+        logs = self.logs()
+        for log in logs:
+            log._check_by_itself(findings)
         vault = check_store(self.store / "vault", "vault", findings)
         derived = check_store(self.store / "derived", "derived", findings)
-        check_masters(self.entries, vault, findings)
-        check_results(self.entries, self._opened, self.store / "derived", derived, findings)
+        entries = joined(log.entries for log in reversed(logs))
+        opened = dict(enumerate(one for log in reversed(logs) for one in log._opened.values()))
+        check_masters(entries, vault, findings)
+        check_results(entries, opened, self.store / "derived", derived, findings)
         check_repeats(self._arrivals, findings)
         if self._idle:
             check_staging(self.store / "staging", findings)
         self.notes = findings.notes
         return findings.problems
+
+    def logs(self) -> list[Checker]:
+        """Return the look at this log, and at each before it, the newest first."""
+        return [self, *([] if self.before is None else self.before.logs())]
+
+    def _check_by_itself(self, findings: Findings) -> None:
+        own = Findings(list(self._reading.problems), list(self._reading.notes))
+        self._check_log(own)
+        self._check_log_db(own)
+        check_indexes(self.home, self._chain.heads, self.entries, self._opened, own, generations=self._generations)
+        if self.before is not None:
+            check_link(self.before._end(), self.entries, own)
+            check_carried([log._end() for log in self.before.logs()], self.entries, own)
+        findings.problems += own.problems
+        findings.notes += own.notes
+
+    def _end(self) -> End:
+        return End(self._chain.origin, self._log.checkpoint, self._log.note, self.entries, self._chain.heads)
 
     def account_for(self, sources: Mapping[bytes, str], *, nothing_else: bool = False) -> list[Problem]:
         """Return which sources (full path on the share -> hex SHA-256) are in no arrival (I1, I9, I10)."""
@@ -110,20 +143,31 @@ class Checker:
 
     def acknowledged(self, told: Iterable[Acknowledged]) -> list[Problem]:
         """Return which ``item.sealed`` lines do not hold (I6)."""
-        findings = Findings()
-        check_acknowledged(told, self.entries, self.sealed_size, findings)
-        return findings.problems
+        found: list[Problem] = []
+        for line in told:
+            problems = []
+            for log in self.logs():
+                findings = Findings()
+                check_acknowledged([line], log.entries, log.sealed_size, findings)
+                problems.append(findings.problems)
+            if all(problems):
+                found += problems[0]
+        return found
 
     def canaries(self, names: Iterable[bytes]) -> list[Problem]:
         """Return where one of ``names`` stands in log/, log.db, its journals or a payload, in any spelling."""
         findings = Findings()
-        check_canaries(names, public_places(self.store, self._log.tiles, self._log.note, self.entries), findings)
+        wanted = list(names)
+        for log in self.logs():
+            check_canaries(wanted, public_places(log.home, log._log.tiles, log._log.note, log.entries), findings)
         return findings.problems
 
     def extends(self, note: bytes) -> list[Problem]:
         """Return whether the log is no continuation of an earlier checkpoint that somebody kept (I2)."""
         findings = Findings()
-        check_roots([("kept checkpoint", parse_checkpoint(note))], self._log.entries, findings)
+        kept = parse_checkpoint(note)
+        log = next((log for log in self.logs() if log._chain.origin == kept.origin), self)
+        check_roots([("kept checkpoint", kept)], log._log.entries, findings)
         return findings.problems
 
     def _key(self, findings: Findings) -> VerifierKey | None:

@@ -33,6 +33,7 @@ class Chain:
         self._contents: dict[str, str] = {}
         self._commitments: dict[str, int] = {}
         self._drops: set[str] = set()
+        self._is_closed = False
 
     def extend(self, raws: Iterable[bytes]) -> None:
         """Check these entries as the next ones of the log."""
@@ -85,6 +86,9 @@ class Chain:
             self._bad("entry.seq", f"says {entry.seq}")
         if entry.prev != self._previous:
             self._bad("entry.prev", f"says {entry.prev}, the entry before is {self._previous}")
+        if self._is_closed:
+            self._bad("entry.closed", "stands behind log.closed")
+        self._is_closed |= entry.type == "log.closed"
         if entry.log != self.origin:
             self._bad("entry.log", f"says {entry.log!r}, the log is {self.origin!r}")
         first = self._events.setdefault(entry.event, self._position)
@@ -92,7 +96,7 @@ class Chain:
             self._bad("entry.event", f"{entry.event} is already that of entry {first}")
         if entry.type == "log.opened" and self._position > 0:
             self._bad("entry.opened", "a second log.opened")
-        if entry.type == "drop.received":
+        if entry.type in ("drop.received", "custody.carried"):
             self._drops.update(name for name in entry.subjects if name.startswith("drop_"))
         if entry.drop is not None and entry.drop not in self._drops:
             self._bad("entry.drop", f"{entry.drop} was not received before")

@@ -17,26 +17,33 @@ from checker_openings import Opened, raw_bytes
 
 
 def check_indexes(
-    store: Path,
+    home: Path,
     heads: Mapping[str, tuple[int, str]],
     entries: Mapping[int, Entry],
     opened: Mapping[int, Opened],
     findings: Findings,
+    *,
+    generations: Mapping[tuple[str, bytes], int],
 ) -> None:
     """Every row of ``head``, ``subject`` and ``arrival`` follows from the entries and openings, and none is missing."""
     subjects = {(name, seq) for seq, entry in entries.items() for name in entry.subjects}
     counted = {(name, count, bytes.fromhex(digest)) for name, (count, digest) in heads.items()}
-    log, openings = store / "private" / "log.db", store / "private" / "openings.db"
+    log, openings = home / "private" / "log.db", home / "private" / "openings.db"
     _compare(log, "head", "name, count, digest", counted, findings)
     _compare(log, "subject", "name, seq", subjects, findings)
     columns = "drop_id, path, generation, seq, item, sha256"
-    _compare(openings, "arrival", columns, _arrivals(entries, opened), findings)
+    _compare(openings, "arrival", columns, _arrivals(entries, opened, generations), findings)
 
 
-def _arrivals(entries: Mapping[int, Entry], opened: Mapping[int, Opened]) -> set[tuple[object, ...]]:
-    """Return the rows that the opened source paths make; an erased path must leave no row."""
+def _arrivals(
+    entries: Mapping[int, Entry], opened: Mapping[int, Opened], before: Mapping[tuple[str, bytes], int]
+) -> set[tuple[object, ...]]:
+    """Return the rows that the opened source paths make; an erased path must leave no row.
+
+    ``before`` says how often each path arrived in earlier logs.
+    """
     rows: set[tuple[object, ...]] = set()
-    generations: dict[tuple[str | None, bytes], int] = {}
+    generations: dict[tuple[str | None, bytes], int] = {**before}
     for seq, entry in entries.items():
         path = raw_bytes(opened[seq].values.get("source_path")) if entry.type == "master.defined" else None
         if path is None:

@@ -9,12 +9,14 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from checker_entry import Entry
 from checker_findings import Findings, entry_name
+from checker_json import Json
 from checker_openings import Opened, raw_bytes
 from checker_tree import Tile
 
@@ -34,14 +36,24 @@ class Arrival:
     sha256: str
 
 
-def arrivals(entries: Mapping[int, Entry], opened: Mapping[int, Opened], findings: Findings) -> list[Arrival]:
-    """Return every arrival, and check its ``event`` against the arrival key of its drop (section 6)."""
-    drops = {
+def arrivals(
+    entries: Mapping[int, Entry],
+    opened: Mapping[int, Opened],
+    findings: Findings,
+    *,
+    before: Sequence[Arrival] = (),
+    drops: dict[str, Mapping[str, Json]],
+) -> list[Arrival]:
+    """Return every arrival, and check its ``event`` against the arrival key of its drop (section 6).
+
+    ``before`` are those of earlier logs, ``drops`` what these opened of each drop; the drops of this log are added.
+    """
+    drops |= {
         entry.drop or next(iter(entry.subjects)): opened[seq].values
         for seq, entry in entries.items()
         if entry.type == "drop.received"
     }
-    generations: dict[tuple[str, bytes], int] = {}
+    generations = generations_of(before)
     found = []
     for seq, entry in entries.items():
         if entry.type != "master.defined" or entry.drop is None:
@@ -65,6 +77,11 @@ def arrivals(entries: Mapping[int, Entry], opened: Mapping[int, Opened], finding
         found.append(arrival)
         _check_event(arrival, entry.event, raw_bytes(received.get("arrival_key")), findings)
     return found
+
+
+def generations_of(found: Iterable[Arrival]) -> dict[tuple[str, bytes], int]:
+    """Return how often each path of each drop arrived."""
+    return dict(Counter((arrival.drop, arrival.path) for arrival in found))
 
 
 def _full_paths(share: bytes | None, name: bytes | None, path: bytes) -> tuple[bytes, ...]:
@@ -163,13 +180,13 @@ def check_canaries(names: Iterable[bytes], places: Iterable[tuple[str, bytes]], 
 
 
 def public_places(
-    store: Path, tiles: Mapping[Tile, bytes], note: bytes, entries: Mapping[int, Entry]
+    home: Path, tiles: Mapping[Tile, bytes], note: bytes, entries: Mapping[int, Entry]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield what may hold no value: the log, the files of log.db, and every payload as it reads when decoded."""
     yield "log/checkpoint", note
     for tile, content in tiles.items():
         yield tile.path(), content
-    for path in sorted(store.glob("private/log.db*")):
-        yield path.relative_to(store).as_posix(), path.read_bytes()
+    for path in sorted(home.glob("private/log.db*")):
+        yield path.relative_to(home).as_posix(), path.read_bytes()
     for seq, entry in entries.items():
         yield entry_name(seq), entry.signed

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,11 +49,13 @@ def strongroom(*arguments: str | Path, env: Mapping[str, str] | None = None, tim
     return Ended(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
 
 
-def run_seeded(seed: str, site: Site, *, env: Mapping[str, str]) -> Ended:
-    """Let a recorder with a seeded bug (tests/support/seeds.py) take what is there."""
+def run_seeded(
+    seed: str, site: Site, *, env: Mapping[str, str], command: Sequence[str] = ("watch", "--once", "--jsonl")
+) -> Ended:
+    """Run the program with a seeded bug (tests/support/seeds.py): by default a recorder that takes what is there."""
     code = f"import sys, seeds; seeds.plant({seed!r}); import cli; sys.exit(cli.main())"
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code, "watch", "--once", "--jsonl", "--store", str(site.store)],
+        [sys.executable, "-P", "-c", code, *command, "--store", str(site.store)],
         capture_output=True,
         env={**_environment(), **env, "PYTHONPATH": os.fspath(Path(__file__).parent)},
     )

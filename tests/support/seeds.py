@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from base.failpoints import reach
 from hashing.checkpoint import Checkpoint
 from ingest import intake, pipeline, porter
-from ledger import recovery
+from ledger import recovery, succession
 from ledger.arrivals import Arrival
+from ledger.layout import StoreLayout
 from ledger.record import Proposal, Recorded, Recorder
 from ledger.seal import seal
 from vault.local import LocalStore
@@ -62,6 +63,18 @@ def logged_before_stored() -> None:
     setattr(intake, "seal", sealed)  # noqa: B010
 
 
+def built_before_built() -> None:
+    """The successor of a log is called whole before it was made."""
+    original = succession._build
+
+    def build(layout: StoreLayout, plan: succession.Plan) -> None:
+        (layout.succession / "built").touch()
+        reach("seeded.gap")
+        original(layout, plan)
+
+    setattr(succession, "_build", build)  # noqa: B010
+
+
 def short_turns() -> None:
     """No bug: batches of three files and turns of an instant, so that a small drop takes many of both."""
     pipeline.FIRST_FILES, pipeline.MOST_FILES, pipeline.TURN_S = 2, 3, 0.02
@@ -76,6 +89,7 @@ _later: list[Callable[[], object]] = []
 SEEDS: dict[str, Callable[[], None]] = {
     "told-before-sealed": told_before_sealed,
     "logged-before-stored": logged_before_stored,
+    "built-before-built": built_before_built,
     "short-turns": short_turns,
     "all-apart": all_apart,
 }

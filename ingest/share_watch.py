@@ -19,6 +19,7 @@ from ingest.receipt_desk import ReceiptDesk
 from ingest.settle import Waiting
 from ingest.share import MAX_ABANDONED, ShareReader
 from ingest.share_facts import Found, ScanOutcome
+from ingest.share_memory import FirstLook
 from ingest.share_process import ShareUnreachableError
 from ledger.identifiers import new_identifier
 from ledger.layout import StoreLayout
@@ -44,6 +45,7 @@ class ShareWatch:
         adopted: Callable[[bytes, bytes], DropRow | None],
         on_progress: Callable[[int], None] = lambda _count: None,
         clock: Callable[[], float] = time.monotonic,
+        first_look: FirstLook = lambda _reader, _found: None,
     ) -> None:
         self.root = root
         self.reader = ShareReader(
@@ -57,6 +59,7 @@ class ShareWatch:
         self._db = db
         self._settle_s = settle_s
         self._adopted = adopted
+        self._first_look: FirstLook | None = first_look
         self._device: int | None = None
         self._announced = False
         self._watched_by = ""
@@ -85,11 +88,17 @@ class ShareWatch:
         return self.reader.take_bell() or now_s >= self.next_scan_s
 
     def scan(self, now_s: float) -> None:
-        """Look at the whole share. Whatever goes wrong makes it unreachable, visibly, until the next time."""
+        """Look at the whole share. Whatever goes wrong makes it unreachable, visibly, until the next time.
+
+        What `first_look` raises about the log goes up: with a log that contradicts a receipt nothing is recorded.
+        """
         try:
             if not self._announced:
                 self._announce()
             found, outcome = self._look()
+            if self._first_look is not None and outcome.complete:
+                self._first_look(self.reader, found)
+                self._first_look = None
             self._reconcile(found, outcome, now_s)
         except ShareUnreachableError as error:
             if self._suspected is not None and error.cause != "waiting":

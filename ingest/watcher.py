@@ -29,6 +29,7 @@ from ingest.porter import Porter, PorterProcess
 from ingest.progress import Audience, Meter, Nobody
 from ingest.reception import known_drops
 from ingest.settings_record import record_changed_settings
+from ingest.share_memory import hold_receipts
 from ingest.share_process import ShareUnreachableError, StopRequestedError
 from ingest.share_watch import ShareWatch
 from ledger.layout import StoreLayout
@@ -98,6 +99,7 @@ class Watcher:
                 on_progress=self._meter.read,
                 clock=self._clock,
                 adopted=lambda root, name: known.pop((root, name), None),
+                first_look=hold_receipts(self._recorder, layout.log),
             )
             for root in self._settings.shares
         ]

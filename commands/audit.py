@@ -17,6 +17,24 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 20  # rows of a section on the terminal
 _TONES = {"ok": Tone.GOOD, "note": Tone.PLAIN, "waits": Tone.WAITING}
+_COUNTS = frozenset(
+    (
+        "entry",
+        "items",
+        "bytes",
+        "looks",
+        "searches",
+        "views",
+        "entries",
+        "openings",
+        "subjects",
+        "size",
+        "refused",
+        "files",
+    )
+)
+_WHOLE = frozenset(("entry", "recorded_at", "drop", "item", "thing", "reason", "outcome", "ended"))
+_SPARE = frozenset(("source_manifest", "first", "limits"))
 _QUESTION_MEMBERS = ("from", "to")
 
 
@@ -129,8 +147,12 @@ def _show(output: Output, report: AuditReport, path: Path | None) -> None:
         output.text(Word("OK", Tone.GOOD), f"the whole report is in {path}")
 
 
+def _column(name: str) -> Column:
+    return Column(name.replace("_", " "), right=name in _COUNTS, whole=name in _WHOLE, spare=name in _SPARE)
+
+
 def _show_rows(output: Output, section: Section) -> None:
-    columns = [Column(name.replace("_", " ")) for name in section.columns]
+    columns = [_column(name) for name in section.columns]
     output.table(columns, [list(row) for row in section.rows[:MOST_SHOWN]])
     hidden = len(section.rows) + section.left_out - MOST_SHOWN
     if hidden > 0:

@@ -15,7 +15,16 @@ from pathlib import Path
 from measuring import KEPT, MISSED, NOT_MEASURED
 
 # Short ones first; what makes many files last, so that its deletion disturbs nothing.
-SCRIPTS = ("start_up", "sandbox_start", "tier1", "queries", "sealing_large", "sealing_small")
+SCRIPTS = (
+    "start_up",
+    "sandbox_start",
+    "tier1",
+    "queries",
+    "verify_log",
+    "verify_masters",
+    "sealing_large",
+    "sealing_small",
+)
 WORDS = {KEPT: "kept", MISSED: "MISSED", NOT_MEASURED: "not measured"}
 
 

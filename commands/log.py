@@ -71,6 +71,7 @@ def receipt(item: str, target: Path, layout: StoreLayout, output: Output) -> Non
                 "files": list(made.files),
                 "cosigned_by": list(made.cosigned_by),
                 "lacks_quorum": made.lacks_quorum,
+                "stamped_by": list(made.stamped_by),
             }
         )
         return

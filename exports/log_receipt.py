@@ -3,7 +3,7 @@
 A folder of some eight files. It holds what is open in the log and nothing else: no opening, no name, no path. ITEM is
 one arrival: bytes that arrived twice have two items, two entries and two receipts. Where entry 0 does not name the key
 that signed, the entries that enrolled it go along. Two checkers lie beside, so that a stranger needs to fetch nothing;
-whoever distrusts them takes them from elsewhere. `HOW-TO-CHECK.txt` is written last: a folder without it was never
+whoever distrusts them takes them from elsewhere. Time stamps that cover the entry go along too. `HOW-TO-CHECK.txt` is written last: a folder without it was never
 finished.
 """
 
@@ -19,6 +19,7 @@ from base.clock import format_time
 from base.config import read_settings
 from base.errors import NotFoundError, RefusedError
 from base.escape import shown
+from exports.receipt_time_stamps import time_stamp_files, with_time_stamps
 from hashing.checkpoint import Checkpoint
 from hashing.digest import Digest
 from ledger.earlier import log_layouts
@@ -50,6 +51,7 @@ class LogReceipt:
     files: Mapping[str, bytes]  # in the order of writing
     cosigned_by: tuple[str, ...] = ()  # witnesses that are set
     lacks_quorum: bool = False  # fewer of them than the policy in it asks for
+    stamped_by: tuple[str, ...] = ()  # authorities that say since when the entry exists at the latest
 
 
 def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
@@ -72,6 +74,8 @@ def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
     proof, *proofs = prove_all(home, positions, under=best_note(home, policy, above=max(positions)))
     attested = policy.read(proof.checkpoint)
     checkpoint = attested.checkpoint
+    stamps = time_stamp_files(home, trust.log_key, entry.seq)
+    page = _how_to_check(item, entry, checkpoint, trust)
     return LogReceipt(
         item=item,
         sha256=entry.subjects[item],
@@ -84,10 +88,12 @@ def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
             **{f"entry-{one.seq}.tlog-proof": its.encode() for one, its in zip(named, proofs, strict=True)},
             "policy": policy.text().encode("ascii"),
             **{name: (_VERIFIER / name).read_bytes() for name in CHECKERS},
-            HOW_TO_CHECK: _how_to_check(item, entry, checkpoint, trust).encode("ascii"),
+            **{name: content for files in stamps.values() for name, content in files.items()},
+            HOW_TO_CHECK: (with_time_stamps(page) if stamps else page).encode("ascii"),
         },
         cosigned_by=tuple(attested.cosignatures),
         lacks_quorum=not policy.is_met_by(attested.cosignatures),
+        stamped_by=tuple(stamps),
     )
 
 

@@ -8,16 +8,23 @@ import click
 
 from base.errors import UsageError
 from ledger.events.key import ProvenKey
-from ledger.keys.file import checked_passphrase, create_recorder_key, read_passphrase
+from ledger.keys.file import (
+    checked_passphrase,
+    create_recorder_key,
+    keep_reference,
+    read_passphrase,
+    read_secret,
+)
 from ledger.keys.persons import (
-    PersonSigner,
     create_person_key,
-    is_protected,
     person_signer,
     proven,
     read_proof,
     read_public_key,
+    secret_of,
+    token_reference,
 )
+from ledger.keys.signer import AnySigner
 from ledger.layout import StoreLayout
 
 
@@ -29,13 +36,14 @@ def new_passphrase(path: Path | None) -> bytes:
     return checked_passphrase(text.encode("utf-8"))
 
 
-def person_key(path: Path, passphrase_file: Path | None) -> PersonSigner:
-    """Return a person's private key; its passphrase comes from a file, or is asked for without echo."""
-    if not is_protected(path):
+def person_key(path: Path, passphrase_file: Path | None) -> AnySigner:
+    """Return a person's private key; its passphrase or PIN comes from a file, or is asked for without echo."""
+    wanted = secret_of(path)
+    if wanted is None:
         return person_signer(path, None)
     if passphrase_file is not None:
-        return person_signer(path, read_passphrase(passphrase_file))
-    text: str = click.prompt(f"Passphrase of {path.name}", hide_input=True, err=True)
+        return person_signer(path, read_secret(passphrase_file))
+    text: str = click.prompt(f"{wanted} of {path.name}", hide_input=True, err=True)
     return person_signer(path, text.encode("utf-8"))
 
 
@@ -59,4 +67,8 @@ def key_to_enrol(
         return proven(made, log=origin, purpose=purpose)
     if proof is not None:
         return ProvenKey(public=read_public_key(file), proof=read_proof(proof))
-    return proven(person_key(file, passphrase_file), log=origin, purpose=purpose)
+    signer = person_key(file, passphrase_file)
+    reference = token_reference(file) if purpose == "recorder" else None
+    if reference is not None:
+        keep_reference(layout, reference, signer.keyid)
+    return proven(signer, log=origin, purpose=purpose)

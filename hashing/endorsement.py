@@ -101,7 +101,11 @@ def read_payload(payload: bytes) -> tuple[Matter, Mapping[str, Digest], datetime
         seen = {name: Digest.parse(_text(digest)) for name, digest in _object(predicate["seen"]).items()}
         if predicate["purpose"] != APPROVE or set(seen) != set(subjects):
             raise EndorsementError("an endorsement for another purpose, or that says nothing of what was seen")
-        return matter, seen, parse_time(_text(predicate["signed_at"]))
+        signed_at = parse_time(_text(predicate["signed_at"]))
+        # Finds what is not read above: subjects in another order, digests beside SHA-256.
+        if endorsement_payload(matter, seen=seen, signed_at=signed_at) != payload:
+            raise EndorsementError("the statement of an endorsement in another spelling than the one it has")
+        return matter, seen, signed_at
     except EndorsementError:
         raise
     except (TypeError, ValueError, KeyError, EvidenceError) as error:

@@ -30,7 +30,8 @@ from hashing.cosignature import (
     parse_request,
 )
 from hashing.note import MAX_NOTE_BYTES, Algorithm, NoteError, Verifier, add_signatures, parse_vkey, vkey
-from ledger.keys.file import FileSigner, create_key, load_key
+from ledger.keys.file import create_key, load_key
+from ledger.keys.signer import Signer
 
 KEY, VKEY, LOCK = "witness.pem", "witness.vkey", "witness.lock"
 _REFUSED = b"refused "
@@ -98,9 +99,9 @@ def read_answer(data: bytes) -> Answer:
     """Return the answer in a file that a witness wrote. Raises RequestError."""
     if not data.startswith(_REFUSED):
         return Answer(status=Status.COSIGNED, body=data)
-    code, _, reason = data.removeprefix(_REFUSED).partition(b" ")
+    code, separator, reason = data.removeprefix(_REFUSED).partition(b" ")
     refusals = {b"%d" % status: status for status in Status if status is not Status.COSIGNED}
-    if code not in refusals or len(data) > MAX_NOTE_BYTES:
+    if code not in refusals or not separator or len(data) > MAX_NOTE_BYTES:
         raise RequestError("not the answer of a witness: a refusal for an unknown reason")
     return Answer(status=refusals[code], body=reason)
 
@@ -108,7 +109,7 @@ def read_answer(data: bytes) -> Answer:
 class WitnessKey:
     """The key of a witness, as a signer of cosignatures."""
 
-    def __init__(self, signer: FileSigner, name: str) -> None:
+    def __init__(self, signer: Signer, name: str) -> None:
         self.name = name
         self.verifier = parse_vkey(vkey(name, signer.public, Algorithm.COSIGNATURE_V1))
         self.key_id = self.verifier.key_id

@@ -27,6 +27,7 @@ HOW_TO_GET = {
     "openssl": "apt-get install openssl",
     "strace": "apt-get install strace",
     "restic": "apt-get install restic",
+    "softhsm2-util": "apt-get install softhsm2",
     "root": "run the tests as root",
 }
 

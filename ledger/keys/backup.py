@@ -7,7 +7,7 @@ put it back. Source of the steps: docs/guide/keys.md.
 from __future__ import annotations
 
 from base.errors import NotFoundError
-from ledger.keys.file import LOG_KEY, RECORDER_KEY, load_key
+from ledger.keys.file import LOG_KEY, RECORDER_KEY, FileSigner, load_key
 from ledger.layout import StoreLayout
 
 _HEAD = """\
@@ -35,6 +35,9 @@ def backup_text(layout: StoreLayout, passphrase: bytes) -> tuple[bytes, tuple[st
                 continue  # another recorder key took its place
             raise
         parts.append(b"\n# key %b keyid %b\n" % (name.encode(), signer.keyid.encode()))
+        if not isinstance(signer, FileSigner):
+            parts.append(b"# is on a token, which never gives it away: back up the token as its maker says\n")
+            continue
         parts.append(signer.pem(passphrase))
         found.append(name)
     return b"".join(parts), tuple(found)

@@ -21,6 +21,7 @@ from base.errors import NotFoundError, RefusedError
 from base.escape import shown
 from hashing import ed25519
 from ledger.keys.signer import Signer
+from ledger.keys.token import TokenSigner, is_uri, parse_uri
 from ledger.layout import StoreLayout
 from ledger.trust import RECORDER, KeyRegister
 
@@ -28,6 +29,8 @@ LOG_KEY = "log.pem"
 RECORDER_KEY = "recorder.pem"
 PASSPHRASE_VARIABLE = "STRONGROOM_PASSPHRASE_FILE"
 PASSPHRASE_CREDENTIAL = "passphrase"
+PIN_VARIABLE = "STRONGROOM_PIN_FILE"
+PIN_CREDENTIAL = "pin"
 SHORTEST_PASSPHRASE = 12  # characters
 _CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 _MAX_KEY_BYTES = 20_000
@@ -115,16 +118,22 @@ def create_recorder_key(layout: StoreLayout) -> FileSigner:
     return signer
 
 
+def keep_reference(layout: StoreLayout, uri: bytes, keyid: str) -> None:
+    """Keep in the store which key on a token signs entries; it is used when it is enrolled."""
+    fsio.put_file(layout.keys / recorder_key_name(keyid), uri, mode=0o600)
+
+
 def is_protected(path: Path) -> bool:
     """Return whether the key kept under ``path``, or handed in under its name, is protected by a passphrase."""
     return b"ENCRYPTED" in (_find_key(path) or b"")
 
 
-def load_key(path: Path, *, handed_in: bool = True) -> FileSigner:
+def load_key(path: Path, *, handed_in: bool = True) -> Signer:
     """Return the key kept under ``path``, or unless told otherwise the one handed in as a credential of that name.
 
-    Raises: NotFoundError when it is missing, KeyFileError when others can read it, when it is not an Ed25519 key, or
-    when its passphrase is missing or wrong.
+    Where the file names a key on a token, that one. Raises: NotFoundError when it is missing, KeyFileError when others
+    can read it, when it is not an Ed25519 key, or when its passphrase is missing or wrong; the errors of
+    `ledger.keys.token`.
     """
     data = _find_key(path, handed_in=handed_in)
     if data is None:
@@ -132,7 +141,23 @@ def load_key(path: Path, *, handed_in: bool = True) -> FileSigner:
             f"the key {path.name} is missing: nothing can be recorded. What is sealed stays valid.",
             next_step=f"Restore {path.name} from the backup into private/keys/ (mode 0600): docs/guide/keys.md.",
         )
+    if is_uri(data):
+        return _on_token(data, path.name)
     return FileSigner(_our_key(data) or _any_key(data, path.name))
+
+
+def _on_token(data: bytes, name: str) -> Signer:
+    pin = _credential(PIN_CREDENTIAL) or _secret_named(PIN_VARIABLE)
+    if pin is None:
+        raise KeyFileError(
+            f"{name} is on a token, and no PIN was given.",
+            next_step=f"Name a file that holds it in {PIN_VARIABLE}, or hand it in as the systemd credential "
+            f"`{PIN_CREDENTIAL}`.",
+        )
+    signer = TokenSigner(parse_uri(data), _first_line(pin))
+    if signer.algorithm != ed25519.ALGORITHM:
+        raise KeyFileError(f"{name} is not an Ed25519 key.")
+    return signer
 
 
 def _find_key(path: Path, *, handed_in: bool = True) -> bytes | None:
@@ -165,12 +190,25 @@ def _credential(name: str, environment: Mapping[str, str] = os.environ) -> bytes
 
 
 def read_passphrase(path: Path) -> bytes:
-    """Return the passphrase in a file: its first line. Raises NotFoundError, KeyFileError."""
+    """Return a new passphrase from a file: its first line. Raises NotFoundError, KeyFileError for one too short."""
+    return checked_passphrase(read_secret(path))
+
+
+def read_secret(path: Path) -> bytes:
+    """Return the first line of a file: the passphrase or PIN of a key that there is. Raises NotFoundError."""
     try:
-        data = fsio.read_file(path, max_bytes=_MAX_KEY_BYTES)
+        return _first_line(fsio.read_file(path, max_bytes=_MAX_KEY_BYTES))
     except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {shown(str(path))} with a passphrase.") from error
-    return checked_passphrase(data.split(b"\n", 1)[0].removesuffix(b"\r"))
+        raise NotFoundError(f"there is no file {shown(str(path))} with a passphrase or PIN.") from error
+
+
+def _first_line(data: bytes) -> bytes:
+    return data.split(b"\n", 1)[0].removesuffix(b"\r")
+
+
+def _secret_named(variable: str, environment: Mapping[str, str] = os.environ) -> bytes | None:
+    path = environment.get(variable)
+    return read_secret(Path(path)) if path else None
 
 
 def checked_passphrase(passphrase: bytes) -> bytes:
@@ -186,10 +224,7 @@ def checked_passphrase(passphrase: bytes) -> bytes:
 def configured_passphrase(environment: Mapping[str, str] = os.environ) -> bytes | None:
     """Return the passphrase that was handed to this process as a credential or file, or None."""
     handed = _credential(PASSPHRASE_CREDENTIAL, environment)
-    if handed is not None:
-        return handed.split(b"\n", 1)[0].removesuffix(b"\r")
-    path = environment.get(PASSPHRASE_VARIABLE)
-    return read_passphrase(Path(path)) if path else None
+    return _secret_named(PASSPHRASE_VARIABLE, environment) if handed is None else _first_line(handed)
 
 
 def _our_key(data: bytes) -> Ed25519PrivateKey | None:

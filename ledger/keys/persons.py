@@ -17,6 +17,7 @@ from hashing.public_key import PublicKey, PublicKeyError, public_key_of
 from ledger.events.key import ProvenKey
 from ledger.keys.file import FileSigner, KeyFileError, create_key
 from ledger.keys.signer import AnySigner
+from ledger.keys.token import TokenSigner, is_uri, parse_uri
 from ledger.trust import proof_message
 
 _MAX_KEY_BYTES = 20_000
@@ -67,14 +68,27 @@ class PersonSigner:
         return self._key.sign(message, padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=32), SHA256())
 
 
-def is_protected(path: Path) -> bool:
-    """Return whether the private key in ``path`` asks for a passphrase. Raises NotFoundError."""
-    return b"ENCRYPTED" in _read(path)
+def secret_of(path: Path) -> str | None:
+    """Return what the private key in ``path`` asks for: a passphrase, a PIN, or None. Raises NotFoundError."""
+    data = _read(path)
+    return "PIN" if is_uri(data) else "passphrase" if b"ENCRYPTED" in data else None
 
 
-def person_signer(path: Path, passphrase: bytes | None) -> PersonSigner:
-    """Return the private key in the PEM file ``path``. Raises NotFoundError, KeyFileError."""
-    return PersonSigner(_read(path), passphrase=passphrase, name=shown(str(path)))
+def person_signer(path: Path, secret: bytes | None) -> AnySigner:
+    """Return the private key in the PEM file ``path``, or on the token that it names; ``secret`` as `secret_of` says.
+
+    Raises: NotFoundError, KeyFileError, the errors of `ledger.keys.token`.
+    """
+    data = _read(path)
+    if is_uri(data):
+        return TokenSigner(parse_uri(data), secret or b"")
+    return PersonSigner(data, passphrase=secret, name=shown(str(path)))
+
+
+def token_reference(path: Path) -> bytes | None:
+    """Return the content of a file that names a key on a token, None for any other file."""
+    data = _read(path)
+    return data if is_uri(data) else None
 
 
 def read_public_key(path: Path) -> PublicKey:

@@ -39,6 +39,7 @@ DOORS = {
     "click": ("commands/", "cli.py"),
     "rich": ("commands/", "cli.py"),
     "jinja2": ("exports/", "ingest/receipts.py"),
+    "pkcs11": ("ledger/keys/token.py",),
     "segno": ("exports/checkpoint_page.py",),
     "watchdog": ("ingest/",),
     "cryptography": ("hashing/ed25519.py", "hashing/public_key.py", "hashing/time_stamp.py", "ledger/keys/"),

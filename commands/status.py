@@ -39,7 +39,8 @@ def status(ctx: click.Context, layout: StoreLayout, output: Output) -> None:
     output.fields(
         [
             ("recorder", now.recorder or Word("not running", Tone.WAITING)),
-            ("log", f"{now.log_size:,} sealed entries, {now.unsealed:,} recorded and not yet sealed"),
+            *(("closed log", f"{log.origin}, {log.size:,} entries") for log in now.closed_logs),
+            ("log", f"{now.origin}, {now.log_size:,} sealed entries, {now.unsealed:,} recorded and not yet sealed"),
             ("last entry", f"{now.last_recorded_at} (the recorder's clock)"),
             ("disk", f"{now.free_bytes / 1e9:,.1f} GB free"),
             ("analysis", f"{now.not_analysed:,} items not looked at yet"),

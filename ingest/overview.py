@@ -10,6 +10,7 @@ from base import fsio
 from base.clock import format_time
 from base.errors import NotFoundError
 from base.escape import shown
+from hashing.checkpoint import Checkpoint
 from ingest.intake_db import Condition, DropRow, FileRow, IntakeDb
 from ledger.keys.pending import Proposal, pending
 from ledger.layout import StoreLayout
@@ -67,6 +68,8 @@ class Overview:
     conditions: list[Condition]
     recorder: str | None  # who holds the recorder's lock; None when no recorder runs
     free_bytes: int
+    closed_logs: list[Checkpoint]  # the last checkpoint of each log before the open one, the oldest first
+    origin: str  # of the open log
     log_size: int
     log_root: str
     unsealed: int  # entries that no checkpoint covers yet
@@ -93,6 +96,10 @@ class Overview:
             ],
             "store": next((shown(c.detail) for c in self.conditions if not c.is_of_share and c.detail), None),
             "disk": {"free_bytes": self.free_bytes},
+            "logs": [
+                *({"origin": one.origin, "size": one.size, "state": "closed"} for one in self.closed_logs),
+                {"origin": self.origin, "size": self.log_size, "state": "open"},
+            ],
             "checkpoint": {"size": self.log_size, "root": self.log_root},
             "unsealed_entries": self.unsealed,
             "last_recorded_at": self.last_recorded_at,
@@ -120,6 +127,8 @@ def overview(layout: StoreLayout) -> Overview:
         conditions=conditions,
         recorder=_holder(layout),
         free_bytes=fsio.free_bytes(layout.root),
+        closed_logs=[part.checkpoint for part in parts[:-1]],
+        origin=sealed.origin,
         log_size=sealed.size,
         log_root=sealed.root.hex,
         unsealed=recorded - sealed.size,

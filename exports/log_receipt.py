@@ -3,8 +3,8 @@
 A folder of some eight files. It holds what is open in the log and nothing else: no opening, no name, no path. ITEM is
 one arrival: bytes that arrived twice have two items, two entries and two receipts. Where entry 0 does not name the key
 that signed, the entries that enrolled it go along. Two checkers lie beside, so that a stranger needs to fetch nothing;
-whoever distrusts them takes them from elsewhere. Time stamps that cover the entry go along too. `HOW-TO-CHECK.txt` is written last: a folder without it was never
-finished.
+whoever distrusts them takes them from elsewhere. Time stamps that cover the entry go along too. `HOW-TO-CHECK.txt` is
+written last: a folder without it was never finished.
 """
 
 from __future__ import annotations

@@ -11,11 +11,12 @@ not what was recorded, 21 the log, a receipt or a signature is wrong. The worst 
 """
 from __future__ import annotations
 
-import argparse, base64, contextlib, functools, hashlib, json, os, re, stat, sys, time
+import argparse, base64, contextlib, functools, hashlib, json, os, re, stat, sys, timeit
 from typing import Any, Iterator, NamedTuple
 
 MAX_NOTE, MAX_ENTRY, MAX_BUNDLE, MAX_LIST = 1 << 20, 65535, 256 * 65537, 64 << 20  # bytes; checked before reading
 ZEROES, KINDS_WITHOUT_CONTENT = "0" * 64, ("drop", "op", "auth", "dev", "depl", "actor", "copy")
+CHANGES_OF_KEYS = ("key.enrolled", "key.revoked", "log.closed")
 HEX, NAME, CODE, KEY_NAME = "[0-9a-f]{64}", "[a-z]+_[0-9A-HJKMNP-TV-Z]{13}", "[a-z0-9._-]{1,40}", r"[^\s+]+"
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 ENTRY_TYPE = "https://strongroom.example/custody-event/draft"
@@ -35,6 +36,9 @@ PREDICATE: dict[str, Any] = {
 OPENED: dict[str, Any] = {
     "format": CODE, "origin": KEY_NAME, "log_vkey": TEXT, "recorder_keys": [dict], "root_keys": (NULL, [dict]),
     "root_threshold": int, "predecessor": (NULL, dict), "endorsements": (NULL, [TEXT])}
+
+MEANING = {0: "all that was checked is good", 6: "what was checked is good, and something could not be checked",
+           20: "a file is not what was recorded", 21: "the log, a receipt or a signature is wrong"}
 
 class Refused(Exception):
     """Bytes that are not what the format, or a signature, says they are."""
@@ -153,6 +157,12 @@ def read_parts(path: str, *, named: bool = False, limit: int = 1 << 62) -> Itera
     except (OSError, ValueError) as error:
         raise Refused(f"it can't be read: {error}") from error
 
+def below(root: str) -> Iterator[str]:
+    """Yield every path below a folder that is no folder itself; links are not followed."""
+    for folder, folders, files in os.walk(root):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        yield from sorted(os.path.join(folder, name) for name in files + links)
+
 def read_file(path: str, limit: int, *, named: bool = False) -> bytes:
     return b"".join(read_parts(path, named=named, limit=limit))
 
@@ -226,17 +236,15 @@ class Checkpoint(NamedTuple):
 
     def signed_by(self, key: VerifierKey) -> bool:
         """Return whether ``key`` signed. Refused when it claims to and did not: one false line makes a note void."""
-        found = False
-        for name, id_, signature in self.lines:
-            if (name, id_) == (key.name, key.id) and key.type in (1, 4):
-                message = self.text
-                if key.type == 4:
-                    message = b"cosignature/v1\ntime %d\n" % int.from_bytes(signature[:8], "big") + message
-                    need(signature[:1] < b"\x80", "a cosignature without a time")
-                    signature = signature[8:]
-                need(key_of(key.public).verifies(message, signature), f"the signature of {name} is not valid")
-                found = True
-        return found
+        mine = [line[2] for line in self.lines if line[:2] == (key.name, key.id) and key.type in (1, 4)]
+        for signature in mine:
+            message = self.text
+            if key.type == 4:
+                need(signature[:1] < b"\x80", "a cosignature without a time")
+                message = b"cosignature/v1\ntime %d\n" % int.from_bytes(signature[:8], "big") + message
+            of_key = signature if key.type == 1 else signature[8:]
+            need(key_of(key.public).verifies(message, of_key), f"the signature of {key.name} is not valid")
+        return bool(mine)
 
 def read_checkpoint(note: bytes) -> Checkpoint:
     need(len(note) <= MAX_NOTE and re.fullmatch(rb"[\n\x20-\xff]+", note), "not a note")
@@ -273,8 +281,8 @@ class Policy(NamedTuple):
         need([key for key in self.logs if key.name == checkpoint.origin and checkpoint.signed_by(key)],
              "it is not signed by a log that is believed here")
         cosigned = {one for one, key in self.witnesses.items() if checkpoint.signed_by(key)}
-        told = "".join(f", cosigned by {one}" for one in sorted(cosigned))
-        report.line("OK", f"{name}: {checkpoint.size} entries, signed by {checkpoint.origin}{told}")
+        signers = ", ".join([checkpoint.origin, *sorted(cosigned)])
+        report.line("OK", f"{name}: {checkpoint.size} entries, signed by {signers}")
         if not self.is_met(self.quorum, cosigned):
             report.bad(6, name, f"{len(cosigned)} of {len(self.witnesses)} witnesses cosigned: no quorum")
 
@@ -297,8 +305,8 @@ def read_policy(data: bytes) -> Policy:
         else:
             need(kind.startswith("#"), "a policy with a line that is not understood")
         free |= {words[0]} if kind in ("witness", "group") else set()
-    for keys in (policy.logs, list(policy.witnesses.values())):
-        need(len({key.public for key in keys}) == len(keys), "a policy that has one key twice")
+    publics = [{key.public for key in policy.logs}, {key.public for key in policy.witnesses.values()}]
+    need([*map(len, publics)] == [len(policy.logs), len(policy.witnesses)], "a policy that has one key twice")
     need(policy.logs and policy.quorum, "a policy without a log or without a quorum")
     return policy
 
@@ -360,8 +368,7 @@ def read_envelope(raw: bytes, predicate_type: str) -> Entry:
     statement = canonical_json(payload, STATEMENT)
     need(statement["predicateType"] == predicate_type, f"a statement of another type than {predicate_type}")
     subjects = {row["name"]: row["digest"]["sha256"] for row in statement["subject"]}
-    names = [row["name"] for row in statement["subject"]]
-    need(names == sorted(subjects) and len(names) <= 100, "subjects that do not ascend, or more than 100")
+    need(list(subjects) == sorted(subjects) and len(subjects) == len(statement["subject"]) <= 100, "false subjects")
     signed = b"DSSEv1 %d %s %d %s" % (len(type_), type_.encode(), len(payload), payload)
     return Entry(raw, statement["predicate"], subjects, signatures[0]["keyid"], unbase64(signatures[0]["sig"]), signed)
 
@@ -400,9 +407,7 @@ class Keys:
         need(entry.keyid in self.valid["recorder"], f"it is signed by a key that is not valid here: {entry.keyid}")
         key, name, facts = self.valid["recorder"][entry.keyid], f"entry {entry.seq}", entry.facts or {}
         need(key is None or key.verifies(entry.signed, entry.signature), "its signature is not valid")
-        unknown = key is None
-        if self.threshold and entry.type in ("key.enrolled", "key.revoked", "log.closed"):
-            report.bad(6, name, f"{self.threshold} root keys must endorse it, which is not checked here")
+        unknown = key is None or (entry.type in CHANGES_OF_KEYS and self.is_endorsement_unknown(entry, facts))
         chosen, keyid, good = self.valid.get(str(facts.get("purpose"))), facts.get("keyid"), facts.get("good_size")
         if entry.type == "key.enrolled" and chosen is not None:
             keyid, key = read_key(facts)
@@ -419,29 +424,42 @@ class Keys:
         if unknown:
             report.bad(6, name, "a key of an algorithm that is not known here: its signature could not be checked")
 
-class Openings:
-    """Salts and values behind commitments, one text to a line; each must fit an entry that is read."""
-    def __init__(self, path: str | None, report: Report) -> None:
-        self.wanted: dict[str, tuple[int, Any]] = {}
-        for count, line in enumerate(read_file(path, MAX_LIST, named=True).splitlines() if path else [], 1):
-            with report.at(f"opening {count}", code=20), refusing("not base64url of UTF-8", ValueError):
-                need(re.fullmatch(b"[0-9A-Za-z_-]+", line), "not base64url")
-                padded = line.decode("ascii").replace("-", "+").replace("_", "/") + "=" * (-len(line) % 4)
-                value = read_json(unbase64(padded).decode("utf-8"))
-                need(isinstance(value, list) and len(value) == 3, "not a list of salt, place and value")
-                self.wanted[hashlib.sha256(line).hexdigest()] = (count, value)
+    def is_endorsement_unknown(self, entry: Entry, facts: dict[str, Any]) -> bool:
+        """Demand endorsements of this very event by as many root keys as entry 0 says."""
+        counted: dict[str, bool] = {}
+        said = {**{name: entry.predicate[name] for name in ("log", "event", "type")}, "purpose": "approve",
+                "facts": {name: fact for name, fact in facts.items() if name != "endorsements"} or None,
+                "commitments": {name: one for name, one in entry.commitments.items() if name != "endorsements"}}
+        for text in fits(facts.get("endorsements"), (NULL, [TEXT]), "endorsements") or []:
+            given = read_envelope(unbase64(text), ENDORSEMENT_TYPE)
+            need(given.predicate == {**given.predicate, **said}, "something else was endorsed")
+            need(given.subjects == entry.subjects, "something else was endorsed")
+            need(given.keyid in self.valid["root"], "it is endorsed with a key that is no root key here")
+            key = self.valid["root"][given.keyid]
+            need(key is None or key.verifies(given.signed, given.signature), "an endorsement is not valid")
+            counted[given.keyid] = key is not None
+        need(len(counted) >= self.threshold, f"{len(counted)} root keys endorsed it, not {self.threshold}")
+        return sum(counted.values()) < len(counted)
 
-    def fit(self, entry: Entry, report: Report) -> None:
-        for name, one in entry.commitments.items() if self.wanted else ():
-            for n, text in enumerate(one if isinstance(one, list) else [one]):
-                place = f"{entry.event}/{name}" + (f"/{n}" if isinstance(one, list) else "")
-                if self.wanted.get(str(text), (0, [0, 0]))[1][1] == place:
-                    count, value = self.wanted.pop(text)
-                    report.line("OK", f"opening {count}: entry {entry.seq}, {name}: {json.dumps(value[2])}")
+def read_openings(path: str | None, report: Report) -> dict[str, tuple[int, Any]]:
+    """Return salts, places and values by commitment: one text to a line, each of which must fit an entry."""
+    wanted = {}
+    for count, line in enumerate(read_file(path, MAX_LIST, named=True).splitlines() if path else [], 1):
+        with report.at(f"opening {count}", code=20), refusing("not base64url of UTF-8", ValueError):
+            need(re.fullmatch(b"[0-9A-Za-z_-]+", line), "not base64url")
+            padded = line.decode("ascii").replace("-", "+").replace("_", "/") + "=" * (-len(line) % 4)
+            value = read_json(unbase64(padded).decode("utf-8"))
+            need(isinstance(value, list) and len(value) == 3, "not a list of salt, place and value")
+            wanted[hashlib.sha256(line).hexdigest()] = (count, value)
+    return wanted
 
-    def rest(self, report: Report) -> None:
-        for count, value in self.wanted.values():
-            report.bad(20, f"opening {count}", f"it fits no commitment of the entries read; it speaks of {value[1]}")
+def fit_openings(wanted: dict[str, tuple[int, Any]], entry: Entry, report: Report) -> None:
+    for name, one in entry.commitments.items() if wanted else ():
+        for n, text in enumerate(one if isinstance(one, list) else [one]):
+            place = f"{entry.event}/{name}" + (f"/{n}" if isinstance(one, list) else "")
+            if wanted.get(str(text), (0, [0, 0]))[1][1] == place:
+                count, value = wanted.pop(text)
+                report.line("OK", f"opening {count}: entry {entry.seq}, {name}: {json.dumps(value[2])}")
 
 # ---------------------------------------------------------------------------------------------------- a whole log
 def tile_path(level: str, index: int, width: int) -> str:
@@ -482,16 +500,7 @@ class Log:
         need(len(parts) == held, f"{len(parts)} entries and not {held}")
         return parts[:width]
 
-    def first_entry(self) -> bytes:
-        """Return the first entry of any bundle that has it: the size in the checkpoint may be a false one."""
-        folder = os.path.join(self.folder, tile_path("entries", 0, 1)[:-2])
-        widths = [int(name) for name in os.listdir(folder) if name.isdigit()] if os.path.isdir(folder) else []
-        for width in sorted({256, *widths}, reverse=True):
-            with contextlib.suppress(Refused):
-                return self.parts("entries", 0, width, exact=True)[0]
-        raise Refused("it can't be read")
-
-    def check_entry(self, seq: int, raw: bytes, keys: Keys | None, openings: Openings) -> None:
+    def check_entry(self, seq: int, raw: bytes, keys: Keys | None, openings: dict[str, tuple[int, Any]]) -> None:
         prev, self.prev = self.prev, hashlib.sha256(raw).hexdigest() if raw else None
         with self.report.at(f"entry {seq}") if raw else contextlib.suppress(Refused):
             entry, gaps = read_entry(raw), []
@@ -507,10 +516,10 @@ class Log:
             self.events.add(bytes.fromhex(entry.event[6:]))
             need(not gaps, f"the chain of {', '.join(gaps)} has a gap, or goes another way")
             need(not self.is_closed, "it stands behind log.closed")
-            openings.fit(entry, self.report)
+            fit_openings(openings, entry, self.report)
             if entry.type == "master.defined":
                 self.masters.update(dict.fromkeys(entry.subjects.values(), seq))
-            if entry.type in ("log.closed", "key.enrolled", "key.revoked") or (seq == 0 and entry.facts["predecessor"]):
+            if entry.type in CHANGES_OF_KEYS or (seq == 0 and entry.facts["predecessor"]):
                 self.report.line("NOTE", f"entry {seq}, {entry.type}: {json.dumps(entry.facts, sort_keys=True)}")
             self.is_closed = entry.type == "log.closed"
 
@@ -527,15 +536,12 @@ class Log:
     def check_rest(self, size: int) -> None:
         """Look at every other file: only older and newer states of tiles may stand beside those that were checked."""
         places, end, beyond = {}, size, 0
-        for folder, folders, files in os.walk(self.folder):
-            for path in (os.path.join(folder, name) for name in files + folders):
-                if os.path.islink(path) or not os.path.isdir(path):
-                    name = os.path.relpath(path, self.folder).replace(os.sep, "/")
-                    is_tile = re.fullmatch(r"tile/(entries|[0-7])/([x0-9/]+)(?:\.p/([0-9]{1,3}))?", name)
-                    digits = re.sub("[x/]", "", is_tile[2]) if is_tile else ""
-                    width = int(is_tile[3] or 256) if is_tile else 0
-                    places[name] = (is_tile[1] if is_tile else "", int(digits[:20] or 0), width)
-                    end = max(end, places[name][1] * 256 + places[name][2] if places[name][0] == "entries" else 0)
+        for path in below(self.folder):
+            name = os.path.relpath(path, self.folder).replace(os.sep, "/")
+            match = re.fullmatch(r"tile/(entries|[0-7])/([x0-9/]{3,20})(?:\.p/([0-9]{1,3}))?", name)
+            kind, digits, count = match.groups("256") if match else ("", "0", "0")
+            places[name] = (kind, int(re.sub("[x/]", "", digits) or 0), int(count))
+            end = max(end, places[name][1] * 256 + int(count) if kind == "entries" else 0)
         for name, (level, index, width) in sorted(places.items()):
             with self.report.at(name):
                 shift = 8 * int(level) if level.isdigit() else 0
@@ -543,28 +549,25 @@ class Log:
                 need(index * 256 + width <= end >> shift, "a tile beyond the end of the log")
                 checked = max(0, min(256, (size >> shift) - index * 256))  # so wide is the one that was checked
                 if width != checked and name != "checkpoint":
-                    known, found = min(checked, width), self.parts(level, index, width, exact=True)
-                    need(not known or found[:known] == self.parts(level, index, checked)[:known], "another beginning")
+                    known, here = min(checked, width), self.parts(level, index, width, exact=True)
+                    need(not known or here[:known] == self.parts(level, index, checked)[:known], "another beginning")
                     beyond += width > checked
         if beyond:
-            self.report.bad(6, "checkpoint", f"{beyond} tiles go on behind it, to entry {end - 1}: it is a copy of "
-                            "a log being written, or an older checkpoint was put back. Ask for the newest, and keep it")
+            self.report.bad(6, "checkpoint", f"{beyond} tiles go on behind it, to entry {end - 1}: a log that was "
+                            "being written when it was copied, or an older checkpoint. Ask for the newest, and keep it")
 
-def check_log(options: argparse.Namespace, report: Report) -> None:
-    log, openings, keys, kept = Log(options.folder, report), Openings(options.openings, report), None, []
+def check_log(options: argparse.Namespace, report: Report) -> dict[str, tuple[int, Any]]:
+    log, openings, keys, kept = Log(options.folder, report), read_openings(options.openings, report), None, []
     policy = read_policy(read_file(options.policy, MAX_NOTE, named=True)) if options.policy else None
     with report.at("checkpoint", stop=True):
         checkpoint = read_checkpoint(read_file(os.path.join(options.folder, "checkpoint"), MAX_NOTE))
     size = checkpoint.size
-    with report.at("entry 0", stop=policy is None):
-        keys = Keys(read_entry(log.first_entry()), policy, options.key)
+    with report.at("entry 0, or the number of entries in checkpoint", stop=policy is None):
+        keys = Keys(read_entry(log.parts("entries", 0, max(1, min(256, size)))[0]), policy, options.key)
         policy = policy or Policy([keys.log_key], {}, {}, "none")
     with report.at("checkpoint"):
         policy.check("checkpoint", checkpoint, report)
-        start = time.perf_counter()
-        for _ in range(5):
-            checkpoint.signed_by(policy.logs[0])
-        pace = (time.perf_counter() - start) / 5
+        pace = min(timeit.repeat(lambda: checkpoint.signed_by(policy.logs[0]), number=1, repeat=5))
         report.line("NOTE", f"{size} signatures at {pace * 1000:.2f} ms: it takes about {pace * size * 1.4 + 1:.0f} s")
     for path in options.against:
         with report.at(f"kept checkpoint {path}"):
@@ -594,30 +597,28 @@ def check_log(options: argparse.Namespace, report: Report) -> None:
             need(root_of(log.leaves[:one.size]) == one.root, f"its first {one.size} entries have another root: {what}")
             report.line("OK", f"kept checkpoint {path}: this log continues it")
     log.check_rest(size)
-    openings.rest(report)
     if options.masters:
         check_masters(options.masters, log.masters, report)
+    return openings
 
 def check_masters(root: str, masters: dict[str, int], report: Report) -> None:
     """Read every file below ``root``; one that is called like a digest must have it."""
     counts, found = dict.fromkeys(("matched", "changed", "missing", "not recorded"), 0), set()
-    for folder, folders, files in os.walk(root):
-        for path in (os.path.join(folder, name) for name in sorted(files + folders)):
-            name, base = os.path.relpath(path, root).replace(os.sep, "/"), os.path.basename(path)
-            if os.path.islink(path) or not os.path.isdir(path):
-                kind = "changed" if base in masters else "not recorded"
-                with report.at(name, code=20):
-                    digest, is_named = digest_of_file(path), re.fullmatch(HEX, base) is not None
-                    need(digest == base or not is_named, f"it has the digest {digest}")
-                    home = f"sha256/{base[:2]}/{base[2:4]}/{base}"
-                    need(not is_named or "sha256/" not in name or name.endswith(home), "it stands at a wrong place")
-                    need(digest in masters, f"no entry of the log names it; its digest is {digest}")
-                    kind = "matched"
-                    found.add(digest)
-                counts[kind] += 1
+    for path in below(root):
+        name, base = os.path.relpath(path, root).replace(os.sep, "/"), os.path.basename(path)
+        kind = "changed" if base in masters else "not recorded"
+        with report.at(name, code=20):
+            digest, is_named = digest_of_file(path), re.fullmatch(HEX, base) is not None
+            need(digest == base or not is_named, f"it has the digest {digest}")
+            home = f"sha256/{base[:2]}/{base[2:4]}/{base}"
+            need(not is_named or "sha256/" not in name or name.endswith(home), "it stands at a wrong place")
+            need(digest in masters, f"no entry of the log names it; its digest is {digest}")
+            kind = "matched"
+            found.add(digest)
+        counts[kind] += 1
+    counts["missing"] = len(set(masters) - found)
     for digest in sorted(set(masters) - found):
         report.bad(20, digest, f"missing or changed: the master that entry {masters[digest]} defines")
-        counts["missing"] += 1
     report.line("NOTE", "masters: " + ", ".join(f"{n} {kind}" for kind, n in counts.items()))
 
 # ------------------------------------------------------------------------------------- receipts, and the command
@@ -637,39 +638,40 @@ def proved(folder: str, names: tuple[str, str], policy: Policy | None, report: R
         report.line("OK", f"{names[0]}: entry {index} of {entry.log}, {entry.type}")
     return entry, checkpoint
 
-def check_receipt(options: argparse.Namespace, report: Report) -> None:
-    """Check a receipt: the keys from ``trust``, then entry, proof, and the exhibit where it is given."""
-    openings, trust, names, keys, policy = Openings(options.openings, report), options.trust, options.names, None, None
+def check_receipt(options: argparse.Namespace, report: Report) -> dict[str, tuple[int, Any]]:
+    """Check an entry with its proof, the keys from the folder ``trust``, and the exhibit where it is given."""
+    openings, trust, name = read_openings(options.openings, report), options.trust, options.names[0]
+    keys, policy = None, None
     if trust:
         with report.at("policy", stop=True):
             policy = read_policy(read_file(os.path.join(trust, "policy"), MAX_NOTE))
-        wanted = re.compile(r"entry-(0|[1-9][0-9]{0,17})\.json").fullmatch
-        numbers = sorted({0, *(int(name[6:-5]) for name in os.listdir(trust) if wanted(name))})
-        for seq in numbers:  # entry 0 names keys; others that stand here have changed them
-            change, start = proved(trust, (f"entry-{seq}.json", f"entry-{seq}.tlog-proof"), policy, report)
-            with report.at(f"entry-{seq}.json", stop=True):
-                keys = keys or Keys(change, policy, options.key)
-                need(change.seq == seq, "it is another entry than it is called")
-                keys.check(change, report)
-    entry, checkpoint = proved(options.folder, names, policy, report)
-    with report.at(names[0]):
+    entry, checkpoint = proved(options.folder, options.names, policy, report)
+    is_change = re.compile(r"entry-(0|[1-9][0-9]{0,17})\.json").fullmatch
+    changes = sorted(int(one[6:-5]) for one in os.listdir(trust) if is_change(one)) if trust else []
+    for seq in [one for one in changes if one < max(1, entry.seq)]:  # entry 0 names keys, others have changed them
+        change, under = proved(trust, (f"entry-{seq}.json", f"entry-{seq}.tlog-proof"), policy, report)
+        with report.at(f"entry-{seq}.json", stop=True):
+            keys = keys or Keys(change, policy, options.key)
+            need(change.seq == seq, "it is another entry than it is called")
+            need(under.size != checkpoint.size or under.root == checkpoint.root, "two roots of one size: a split view")
+            need(under.text == checkpoint.text or trust != options.folder, "another checkpoint than that of the entry")
+            keys.check(change, report)
+    with report.at(name):
+        need(keys or not trust, "entry-0.json is missing: nobody's keys are known")
         if keys is not None:
-            need(checkpoint.text == start.text or trust != options.folder, "its checkpoint is not that of entry 0")
-            need(checkpoint.size != start.size or checkpoint.root == start.root, "two roots of one size: a fork")
-            need(not [seq for seq in numbers if seq > entry.seq], "a change of keys from behind it is no proof for it")
             keys.check(entry, report)
-            report.line("OK", f"{names[0]}: signed by the recorder key {entry.keyid}")
-        need(entry.type == options.type, f"it is {entry.type} and not {options.type}")
+            report.line("OK", f"{name}: signed by the recorder key {entry.keyid}")
+        need(options.type in (None, entry.type), f"it is {entry.type} and not {options.type}")
     report.line("NOTE", f"recorded {entry.recorded_at} (a claim): {json.dumps(entry.facts, sort_keys=True)}")
-    for name, digest in entry.subjects.items():
-        report.line("NOTE", f"{name} has the SHA-256 {digest}")
+    for subject, digest in entry.subjects.items():
+        report.line("NOTE", f"{subject} has the SHA-256 {digest}")
     if options.file:
         with report.at(options.file, code=20):
             found = digest_of_file(options.file, named=True)
             need([found] == list(entry.subjects.values()), f"it has the SHA-256 {found}: not what was recorded")
             report.line("OK", f"{options.file}: bit for bit what was recorded")
-    openings.fit(entry, report)
-    openings.rest(report)
+    fit_openings(openings, entry, report)
+    return openings
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -684,11 +686,12 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
     log.add_argument("--against", metavar="FILE", action="append", help="a checkpoint or receipt kept from earlier")
     log.add_argument("--masters", metavar="DIR", help="a folder of sealed files to hold against the log")
     log.add_argument("--policy", metavar="FILE", help="the logs and witnesses that you believe (tlog-policy)")
-    drop.add_argument("--trust", metavar="DIR", help="a receipt folder of an item of the same log, for its keys")
+    for command in (receipt, drop):
+        command.add_argument("--trust", metavar="DIR", help="a folder with policy and entry-0.json of the log")
     options = parser.parse_args(arguments)
-    if options.command == "receipt":
-        options.trust, options.type = options.folder, "master.defined"
-        options.names = ("entry.json", "receipt.tlog-proof")
+    if options.command == "receipt":  # with keys from elsewhere it may be any entry, as in an export
+        options.type, options.names = None if options.trust else "master.defined", ("entry.json", "receipt.tlog-proof")
+        options.trust = options.trust or options.folder
     elif options.command == "drop":
         options.folder, name = os.path.split(options.proof)
         options.names, options.type = (re.sub(r"\.tlog-proof\Z", "", name) + ".entry.json", name), "drop.completed"
@@ -702,10 +705,10 @@ def main(arguments: list[str], out: Any = None) -> int:
             report.line("BAD", f"{path} is not there")
             return 3
     with contextlib.suppress(Stop), report.at(options.folder, stop=True):
-        (check_log if options.command == "log" else check_receipt)(options, report)
-    words = {0: "all that was checked is good", 6: "what was checked is good, and something could not be checked",
-             20: "a file is not what was recorded", 21: "the log, a receipt or a signature is wrong"}
-    report.line("RESULT", f"{report.worst}: {words[report.worst]}")
+        openings = (check_log if options.command == "log" else check_receipt)(options, report)
+        for count, value in openings.values():
+            report.bad(20, f"opening {count}", f"it fits no commitment of the entries read; it speaks of {value[1]}")
+    report.line("RESULT", f"{report.worst}: {MEANING[report.worst]}")
     if not options.key:
         report.line("NOTE", "whoever makes up a log signs it too: compare its key with one from elsewhere (--key)")
     return report.worst

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from key_log import KeyLog, by, enrolment, revocation, signer
+from key_log import KeyLog, by, endorsed, endorsement, enrolment, person, revocation, signer
 from small_log import LOG_KEY, ORIGIN, STRANGER, base64_text, signed_checkpoint, tree_root, vkey_of
 from standalone import answer, ask
 from store_of_log import arrive, copied, receive
@@ -205,12 +205,48 @@ def test_what_a_key_signed_before_it_was_lost_is_in_doubt(tmp_path: Path) -> Non
     assert "is in doubt" in told.told
 
 
-def test_endorsements_of_root_keys_are_left_to_others_and_that_is_said(tmp_path: Path) -> None:
-    log = KeyLog(roots=ROOTS, threshold=2)
+def endorsed_by_both(log: KeyLog) -> None:
     log.add(by(enrolment(NEW), *ROOTS))
+    log.add(signer=NEW)
+
+
+def endorsed_by_one(log: KeyLog) -> None:
+    log.add(by(enrolment(NEW), ROOTS[0]))
+
+
+def endorsed_by_nobody(log: KeyLog) -> None:
+    log.add(enrolment(NEW))
+
+
+def endorsed_by_a_stranger(log: KeyLog) -> None:
+    log.add(by(enrolment(NEW), ROOTS[0], signer(33)))
+
+
+def something_else_was_endorsed(log: KeyLog) -> None:
+    event = enrolment(NEW)
+    log.add(endorsed(event, [endorsement(event, key, log="strongroom/0000000000000") for key in ROOTS]))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [endorsed_by_both, endorsed_by_one, endorsed_by_nobody, endorsed_by_a_stranger, something_else_was_endorsed],
+)
+def test_root_keys_endorse_a_change_of_keys_as_the_product_says(
+    build: Callable[[KeyLog], None], tmp_path: Path
+) -> None:
+    log = KeyLog(roots=ROOTS, threshold=2)
+    build(log)
+    told = answer("log", log_of(log.raws, tmp_path / "log"))
+    assert sorted(int(name.split()[1]) for code, name, _ in told.found if code == 21) == log.damaged()
+    assert told.status == (21 if log.damaged() else 0)
+
+
+def test_an_endorsement_of_an_unknown_algorithm_could_not_be_checked(tmp_path: Path) -> None:
+    log = KeyLog(roots=[person("p256")], threshold=1)
+    log.add(by(enrolment(NEW), person("p256")))
     told = answer("log", log_of(log.raws, tmp_path / "log"))
     assert told.status == 6
-    assert "2 root keys must endorse it" in told.told
+    assert [(code, name) for code, name, _ in told.found] == [(6, "entry 1")]
 
 
 # ------------------------------------------------------------------------------------------------ witnesses

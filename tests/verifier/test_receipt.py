@@ -169,6 +169,20 @@ def test_an_opening_fits_or_does_not(drop_proof: tuple[Path, Path, list[str]], t
     assert [name for _, name, _ in told.found] == ["opening 2", "opening 1"]
 
 
+def test_any_entry_of_an_export_is_checked_with_the_keys_beside_it(
+    drop_proof: tuple[Path, Path, list[str]], tmp_path: Path
+) -> None:
+    proof, trust, texts = drop_proof
+    folder = tmp_path / "00000005"
+    folder.mkdir()
+    shutil.copy(proof, folder / "receipt.tlog-proof")
+    shutil.copy(proof.with_name(proof.name.replace(".tlog-proof", ".entry.json")), folder / "entry.json")
+    (folder / "openings.txt").write_text("".join(f"{text}\n" for text in texts))
+    told = answer("receipt", folder, "--trust", trust, "--openings", folder / "openings.txt")
+    assert told.status == 0, told.told
+    assert answer("receipt", folder).status == 21  # no keys in it
+
+
 # ------------------------------------------------------------------------------------------------ tampered, and hostile
 
 

@@ -14,9 +14,10 @@ from base.errors import LedgerError
 from hashing.digest import Digest, DigestFormatError
 from hashing.strict_json import Json
 from ledger.check_databases import CheckedDatabase, Row
-from ledger.entry import Entry, SubjectHead
+from ledger.entry import ENDORSEMENTS, Entry, SubjectHead
 from ledger.events import EVENT_TYPES
 from ledger.events.item import MASTER_DEFINED
+from ledger.events.vocabulary import OpeningClass
 from ledger.openings import DIGEST_BYTES, OpenedEntry, bytes_of, open_entry
 from ledger.verdict import LogVerdict
 
@@ -227,6 +228,8 @@ def _kept_as(entry: Entry) -> Iterable[tuple[bytes, tuple[str, str, str | None]]
     declared = EVENT_TYPES[entry.type].all_committed if entry.known else {}
     for name, digests in entry.commitments.items():
         opening_class = str(declared[name].opening_class) if name in declared else None
+        if name == ENDORSEMENTS:
+            opening_class = str(OpeningClass.INTERNAL)
         if isinstance(digests, Digest):
             yield digests.raw, (entry.type, name, opening_class)
             continue

@@ -271,6 +271,22 @@ def test_a_personal_key_without_a_valid_proof_is_found(layout: StoreLayout, reco
     assert damage_of(layout, recorder) == ([("endorsement-not-sound", f"entry {seq}")], {"entry.key"})
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("UPDATE openings.opening SET class = 'text' WHERE member = 'endorsements'", "opening-mismatch"),
+        ("DELETE FROM openings.opening WHERE member = 'endorsements'", "opening-mismatch"),
+    ],
+)
+def test_an_opening_of_endorsements_that_was_changed_or_taken_away_is_found(
+    layout: StoreLayout, recorder: Recorder, change: str, code: str
+) -> None:
+    recorder.record([vouched(recorder)])
+    seq = recorder.end()[0] - 1
+    assert recorder.connection.execute(change).rowcount == 1
+    assert (code, f"entry {seq}") in damage_of(layout, recorder)[0]
+
+
 def test_without_openings_it_is_said_that_nobody_knows_who_vouched(layout: StoreLayout, recorder: Recorder) -> None:
     recorder.record([vouched(recorder)])
     seal(recorder)

@@ -199,7 +199,11 @@ def parse_proposal(data: bytes) -> Proposal:
         document = parse_strict(data, max_bytes=_MAX_BYTES)
         if not isinstance(document, dict) or document.get("schema") != _SCHEMA:
             raise ProposalError("this file is not a proposal that `strongroom` wrote.")
-        return _proposal(document)
+        proposal = _proposal(document)
+        # Finds what is not read, or read as something else: members more, numbers for text, another order.
+        if encode_proposal(proposal) != data:
+            raise ProposalError("this file is a proposal that was changed since `strongroom` wrote it.")
+        return proposal
     except ProposalError:
         raise
     except (KeyError, TypeError, ValueError, EvidenceError) as error:

@@ -251,6 +251,25 @@ def test_a_backup_gives_the_keys_back_with_openssl_alone(tmp_path: Path) -> None
     house.is_good()
 
 
+def test_a_store_whose_keys_systemd_hands_in_needs_none_of_its_own(tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    house = House(tmp_path, env={"CREDENTIALS_DIRECTORY": str(credentials)})
+    shutil.move(house.store / "private" / "keys", credentials)
+    (house.store / "private" / "keys").mkdir(mode=0o700)
+    (house.store / "private" / "keys" / "by-systemd").touch()
+    share = tmp_path / "share"
+    (share / "card").mkdir(parents=True)
+    (share / "card" / "clip.mp4").write_bytes(b"footage")
+    (share / "card" / "DONE").touch()
+    settings = house.store / "strongroom.toml"
+    settings.write_text(settings.read_text() + f'\n[[share]]\npath = "{share}"\n')
+    taken = house.run("watch", "--once", "--jsonl")
+    assert taken.events("item.sealed")
+    house.run("role", "grant", "daemon", "auditor")
+    house.is_good()
+    assert strongroom("role", "grant", "daemon", "auditor", "--store", house.store).code == 3  # without them
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -98,14 +98,14 @@ def open_cosigned(
 
     Raises: CheckpointError also when the line of a listed witness does not fit.
     """
-    if any(witness.algorithm is not Algorithm.COSIGNATURE_V1 for witness in witnesses):
-        raise CheckpointError("the key of a witness is of type 4, cosignature/v1")
+    if not all(witness.algorithm.is_of_witness for witness in witnesses):
+        raise CheckpointError("the key of a witness is of type 4, cosignature/v1, or of type 6, ML-DSA-44")
     checkpoint, verified = _open(note, verifier, witnesses)
-    of_witnesses = {(witness.name, witness.key_id) for witness in witnesses}
+    algorithms = {(witness.name, witness.key_id): witness.algorithm for witness in witnesses}
     return checkpoint, [
-        Cosignature(witness=line.name, timestamp=cosignature_timestamp(line.signature), line=line)
+        Cosignature(witness=line.name, timestamp=cosignature_timestamp(line.signature, algorithm), line=line)
         for line in verified.verified
-        if (line.name, line.key_id) in of_witnesses
+        if (algorithm := algorithms.get((line.name, line.key_id))) is not None
     ]
 
 

@@ -1,7 +1,8 @@
 """Signed notes: a text with signature lines, and the keys that check them (c2sp.org/signed-note).
 
-Known algorithms are Ed25519 (type 1) and the Ed25519 cosignature/v1 of witnesses (type 4). A line of an unknown key is
-kept and believed by nobody; a line of a known key that does not fit makes the whole note worthless.
+Known algorithms are Ed25519 (type 1), the Ed25519 cosignature/v1 of witnesses (type 4) and their ML-DSA-44 (type 6). A
+line of an unknown key is kept and believed by nobody; a line of a known key that does not fit makes the whole note
+worthless.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from base.errors import LedgerError
+from hashing import ml_dsa
 from hashing.base64_text import Base64Error, decode, encode
 from hashing.ed25519 import PUBLIC_BYTES, SIGNATURE_BYTES, SignatureError, load_public, verify
 
@@ -47,6 +49,12 @@ class Algorithm(IntEnum):
 
     ED25519 = 0x01
     COSIGNATURE_V1 = 0x04
+    ML_DSA_44 = 0x06
+
+    @property
+    def is_of_witness(self) -> bool:
+        """Return whether such a signature is a cosignature: it has a time, and says that the log only grew."""
+        return self is not Algorithm.ED25519
 
 
 class NoteSigner(Protocol):
@@ -99,7 +107,10 @@ class Verifier(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         _refuse_name(self.name)
         try:
-            load_public(self.public)
+            if self.algorithm is Algorithm.ML_DSA_44:
+                ml_dsa.load_public(self.public)
+            else:
+                load_public(self.public)
         except SignatureError as err:
             raise NoteError(f"the key of {self.name!r} is unusable: {err}") from err
         if self.key_id != key_id(self.name, self.algorithm, self.public):
@@ -113,8 +124,11 @@ class Verifier(msgspec.Struct, frozen=True):
         if self.algorithm is Algorithm.ED25519:
             verify(self.public, text.encode("utf-8"), signature)
             return
-        timestamp = cosignature_timestamp(signature)
-        verify(self.public, cosignature_message(text, timestamp), signature[_TIMESTAMP_BYTES:])
+        timestamp, rest = cosignature_timestamp(signature, self.algorithm), signature[_TIMESTAMP_BYTES:]
+        if self.algorithm is Algorithm.ML_DSA_44:
+            ml_dsa.verify(self.public, ml_dsa.checkpoint_message(self.name, text, timestamp), rest)
+        else:
+            verify(self.public, cosignature_message(text, timestamp), rest)
 
 
 def parse_vkey(text: str) -> Verifier:
@@ -126,8 +140,11 @@ def parse_vkey(text: str) -> Verifier:
         blob = decode(parts[2])
     except Base64Error as err:
         raise NoteError(f"the key in a vkey is {err}") from err
-    if len(blob) != 1 + PUBLIC_BYTES or blob[0] not in set(Algorithm):
-        raise NoteError("a vkey of an algorithm other than Ed25519 (types 1 and 4)")
+    if not blob or blob[0] not in set(Algorithm):
+        raise NoteError("a vkey of an algorithm other than Ed25519 (types 1 and 4) and ML-DSA-44 (type 6)")
+    expected = ml_dsa.PUBLIC_BYTES if blob[0] == Algorithm.ML_DSA_44 else PUBLIC_BYTES
+    if len(blob) != 1 + expected:
+        raise NoteError(f"a key of type {blob[0]} has {expected} bytes, not {len(blob) - 1}")
     return Verifier(parts[0], bytes.fromhex(parts[1]), Algorithm(blob[0]), blob[1:])
 
 
@@ -149,10 +166,11 @@ def cosignature_message(text: str, timestamp: int) -> bytes:
     return f"cosignature/v1\ntime {timestamp}\n{text}".encode()
 
 
-def cosignature_timestamp(signature: bytes) -> int:
-    """Return the POSIX seconds that stand before a cosignature/v1. Raises SignatureError for another length."""
-    if len(signature) != _TIMESTAMP_BYTES + SIGNATURE_BYTES:
-        raise SignatureError(f"a cosignature has {_TIMESTAMP_BYTES + SIGNATURE_BYTES} bytes, not {len(signature)}")
+def cosignature_timestamp(signature: bytes, algorithm: Algorithm = Algorithm.COSIGNATURE_V1) -> int:
+    """Return the POSIX seconds that stand before a cosignature. Raises SignatureError for another length."""
+    size = _TIMESTAMP_BYTES + (ml_dsa.SIGNATURE_BYTES if algorithm is Algorithm.ML_DSA_44 else SIGNATURE_BYTES)
+    if len(signature) != size:
+        raise SignatureError(f"a cosignature has {size} bytes, not {len(signature)}")
     timestamp = int.from_bytes(signature[:_TIMESTAMP_BYTES], "big")
     if timestamp > MAX_TIMESTAMP:
         raise SignatureError("the time of a cosignature is beyond 63 bits")

@@ -18,6 +18,7 @@ MAX_POLICY_BYTES = 1_000_000
 NO_QUORUM = "none"
 
 _FORBIDDEN = re.compile(rb"[^\x09\x0a\x20-\x7e\x80-\xff]")
+_OF_WITNESSES = tuple(algorithm for algorithm in Algorithm if algorithm.is_of_witness)
 _BLANKS = re.compile(r"[ \t]+")
 _THRESHOLD = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 
@@ -158,11 +159,11 @@ class _Reader:
         return Policy(logs=tuple(self._logs), witnesses=self._witnesses, groups=self._groups, quorum=self._quorum)
 
     def _add_log(self, vkey: str, url: str | None = None) -> None:
-        self._logs.append(_trusted(vkey, url, Algorithm.ED25519, self._logs))
+        self._logs.append(_trusted(vkey, url, (Algorithm.ED25519,), self._logs))
 
     def _add_witness(self, name: str, vkey: str, url: str | None = None) -> None:
         self._refuse_name(name)
-        self._witnesses[name] = _trusted(vkey, url, Algorithm.COSIGNATURE_V1, self._witnesses.values())
+        self._witnesses[name] = _trusted(vkey, url, _OF_WITNESSES, self._witnesses.values())
 
     def _add_group(self, name: str, threshold: str, members: tuple[str, ...]) -> None:
         self._refuse_name(name)
@@ -188,10 +189,11 @@ class _Reader:
             raise _LineError(f"{name[:80]!r} is a name already")
 
 
-def _trusted(vkey: str, url: str | None, algorithm: Algorithm, known: Iterable[TrustedKey]) -> TrustedKey:
+def _trusted(vkey: str, url: str | None, allowed: tuple[Algorithm, ...], known: Iterable[TrustedKey]) -> TrustedKey:
     key = parse_vkey(vkey)
-    if key.algorithm is not algorithm:
-        raise _LineError(f"the key of {key.name!r} is of type {key.algorithm:d}, expected type {algorithm:d}")
+    if key.algorithm not in allowed:
+        types = " or ".join(f"{algorithm:d}" for algorithm in allowed)
+        raise _LineError(f"the key of {key.name!r} is of type {key.algorithm:d}, expected is type {types}")
     if any(key.public == other.key.public for other in known):
         raise _LineError(f"the key of {key.name!r} stands in a line above")
     return TrustedKey(key=key, url=url)

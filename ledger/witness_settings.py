@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base.config import Settings
 from base.errors import UsageError
-from hashing.note import Algorithm, NoteError, Verifier, parse_vkey
+from hashing.note import NoteError, Verifier, parse_vkey
 from hashing.policy import Group, Policy, TrustedKey
 
 _QUORUM_GROUP = "witnesses"
@@ -24,8 +24,8 @@ def witness_keys(settings: Settings) -> dict[str, TrustedKey]:
             key = parse_vkey(setting.vkey)
         except NoteError as error:
             raise WitnessSettingError(f"the vkey of a witness can't be read: {error}.") from error
-        if key.algorithm is not Algorithm.COSIGNATURE_V1:
-            raise WitnessSettingError(f"the key of {key.name!r} is of type {key.algorithm:d}; that of a witness is 4.")
+        if not key.algorithm.is_of_witness:
+            raise WitnessSettingError(f"the key of {key.name!r} is of type {key.algorithm:d}; a witness has 4 or 6.")
         if key.name in witnesses or any(key.public == other.key.public for other in witnesses.values()):
             raise WitnessSettingError(f"the witness {key.name!r}, or its key, is set twice.")
         witnesses[key.name] = TrustedKey(key=key, url=setting.url)

@@ -42,7 +42,7 @@ DOORS = {
     "pkcs11": ("ledger/keys/token.py",),
     "segno": ("exports/checkpoint_page.py",),
     "watchdog": ("ingest/",),
-    "cryptography": ("hashing/ed25519.py", "hashing/public_key.py", "hashing/time_stamp.py", "ledger/keys/"),
+    "cryptography": ("hashing/ed25519.py", "hashing/ml_dsa.py", "hashing/public_key.py", "hashing/time_stamp.py", "ledger/keys/"),
     "rfc3161_client": ("hashing/time_stamp.py",),
 }
 

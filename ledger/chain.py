@@ -134,7 +134,7 @@ class ChainCheck:
 
     def finish(self) -> None:
         """List what only the whole log shows: an event that stands in it twice."""
-        for seq, event in sorted(_repeated(bytes(self._events))):
+        for seq, event in sorted(_repeated(self._events)):
             found = f"event_{event.hex()}"
             self._add(seq, "event-twice", "an event that stands once in the log", found, last_good=None)
 
@@ -274,13 +274,13 @@ class ChainCheck:
         self.findings.append(_finding(seq, code, expected, found)._replace(last_good=last_good))
 
 
-def _repeated(events: bytes) -> Iterator[tuple[int, bytes]]:
+def _repeated(events: bytearray) -> Iterator[tuple[int, bytes]]:
     """Yield each event that stands there again, with its place: a quarter of them in memory at a time."""
     for quarter in range(4):
         seen = set()
         for at in range(0, len(events), _RECORD_BYTES):
             if events[at] >> 6 == quarter:
-                event = events[at : at + _EVENT_BYTES]
+                event = bytes(events[at : at + _EVENT_BYTES])
                 if event in seen:
                     yield int.from_bytes(events[at + _EVENT_BYTES : at + _RECORD_BYTES], "big"), event
                 seen.add(event)

@@ -139,7 +139,7 @@ class _LogCheck:
         pages.rows.check_nothing_beyond(size)
         pages.chain.finish()
         yield
-        tree = RecomputedTree(PackedHashes(bytes(pages.leaves)))
+        tree = RecomputedTree(PackedHashes(pages.leaves))
         self._verdict.root = tree.root_at(size)
         check_roots(kept, tree, self._verdict)
         yield

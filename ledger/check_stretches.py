@@ -23,6 +23,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One stretch to check, and the key entries before it, as far as they were known when this was asked."""
 
     root: str
+    log_home: str | None  # of a closed log
     origin: str
     first: int
     end: int
@@ -45,6 +46,7 @@ def check_sealed(
         msgspec.msgpack.encode(
             Asked(
                 root=str(layout.root),
+                log_home=None if layout.log_home is None else str(layout.log_home),
                 origin=origin,
                 first=first,
                 end=min(first + STRETCH, size),
@@ -76,7 +78,8 @@ def _bundles(first: int, end: int) -> Iterable[TileRef]:
 
 def _answer(request: bytes) -> bytes:
     asked = msgspec.msgpack.decode(request, type=Asked)
-    layout, verdict = StoreLayout(Path(asked.root)), LogVerdict()
+    layout = StoreLayout(Path(asked.root), None if asked.log_home is None else Path(asked.log_home))
+    verdict = LogVerdict()
     chain = ChainCheck(asked.origin, first=asked.first, key_entries=asked.key_entries)
     with (
         CheckedDatabase(layout.log_db, "main", verdict) as log,

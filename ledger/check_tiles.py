@@ -42,7 +42,7 @@ _LEFTOVER = (
 class PackedHashes(Sequence[bytes]):
     """Hashes behind each other in one piece of memory: a third of what a list of them takes."""
 
-    def __init__(self, packed: bytes) -> None:
+    def __init__(self, packed: bytes | bytearray) -> None:
         self._packed = packed
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class PackedHashes(Sequence[bytes]):
             return [self[n] for n in range(*at.indices(len(self)))]
         if not 0 <= at < len(self):
             raise IndexError(at)
-        return self._packed[at * HASH_BYTES : (at + 1) * HASH_BYTES]
+        return bytes(self._packed[at * HASH_BYTES : (at + 1) * HASH_BYTES])
 
 
 class RecomputedTree:

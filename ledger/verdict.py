@@ -15,47 +15,76 @@ if TYPE_CHECKING:
     from ledger.check_time_stamps import TokenAnswer
 
 _EMPTY = Digest(EMPTY_ROOT)
+_BUCKETS = 256  # by the first byte of the digest
 _RECORD_BYTES = 32 + 2 * 8  # digest, size, position
-_SEQ_BITS = 40  # more entries than a log can have in a century
 
 
 class Masters(Mapping[Digest, int | None]):
-    """The masters that entries define: digest to size in bytes, and where the entry stands. Kept small."""
+    """The masters that entries define: digest to size in bytes, and where the entry stands.
+
+    Kept as bytes, 48 for each: a dict of a million of them would have 190 MB. A bucket is put in order when it is first
+    looked into; of one content that came twice the last entry counts.
+    """
 
     def __init__(self) -> None:
-        self._packed: dict[bytes, int] = {}
+        self._buckets = [bytearray() for _ in range(_BUCKETS)]
+        self._in_order = [True] * _BUCKETS
 
     def __getitem__(self, digest: Digest) -> int:
-        return self._packed[digest.raw] >> _SEQ_BITS
+        return int.from_bytes(self._record(digest)[32:40], "big")
 
     def __iter__(self) -> Iterator[Digest]:
-        return map(Digest, self._packed)
+        for number in range(_BUCKETS):
+            bucket = self._ordered(number)
+            for at in range(0, len(bucket), _RECORD_BYTES):
+                yield Digest(bytes(bucket[at : at + 32]))
 
     def __len__(self) -> int:
-        return len(self._packed)
-
-    def __contains__(self, digest: object) -> bool:
-        return isinstance(digest, Digest) and digest.raw in self._packed
+        return sum(len(self._ordered(number)) for number in range(_BUCKETS)) // _RECORD_BYTES
 
     def put(self, digest: Digest, size_bytes: int, seq: int) -> None:
-        """Take a master; of one content that came twice the last entry is kept."""
-        self._packed[digest.raw] = size_bytes << _SEQ_BITS | seq
+        self.take(b"%b%b%b" % (digest.raw, size_bytes.to_bytes(8, "big"), seq.to_bytes(8, "big")))
 
     def seq_of(self, digest: Digest) -> int:
         """Return the position of the last entry that defines this master."""
-        return self._packed[digest.raw] & ((1 << _SEQ_BITS) - 1)
+        return int.from_bytes(self._record(digest)[40:], "big")
 
     def packed(self) -> bytes:
         """Return all of it for `take`."""
-        return b"".join(
-            b"%b%b%b" % (raw, (value >> _SEQ_BITS).to_bytes(8, "big"), (value & ((1 << _SEQ_BITS) - 1)).to_bytes(8))
-            for raw, value in self._packed.items()
-        )
+        return b"".join(self._buckets)
 
     def take(self, packed: bytes) -> None:
+        """Add what another one has `packed`."""
         for at in range(0, len(packed), _RECORD_BYTES):
-            raw, size, seq = packed[at : at + 32], packed[at + 32 : at + 40], packed[at + 40 : at + 48]
-            self._packed[raw] = int.from_bytes(size, "big") << _SEQ_BITS | int.from_bytes(seq, "big")
+            number = packed[at]
+            self._buckets[number] += packed[at : at + _RECORD_BYTES]
+            self._in_order[number] = False
+
+    def _ordered(self, number: int) -> bytearray:
+        bucket = self._buckets[number]
+        if not self._in_order[number]:
+            last = {
+                bytes(bucket[at : at + 32]): bytes(bucket[at : at + _RECORD_BYTES])
+                for at in range(0, len(bucket), _RECORD_BYTES)
+            }
+            bucket = self._buckets[number] = bytearray(b"".join(last[raw] for raw in sorted(last)))
+            self._in_order[number] = True
+        return bucket
+
+    def _record(self, digest: Digest) -> bytes:
+        """Return the record of a master. Raises KeyError."""
+        bucket = self._ordered(digest.raw[0])
+        low, high = 0, len(bucket) // _RECORD_BYTES
+        while low < high:
+            middle = (low + high) // 2
+            if bucket[middle * _RECORD_BYTES : middle * _RECORD_BYTES + 32] < digest.raw:
+                low = middle + 1
+            else:
+                high = middle
+        record = bytes(bucket[low * _RECORD_BYTES : (low + 1) * _RECORD_BYTES])
+        if record[:32] != digest.raw:
+            raise KeyError(digest)
+        return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

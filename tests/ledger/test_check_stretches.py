@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from store_of_log import ORIGIN, arrive, copied, receive
 
 from base.clock import now
@@ -25,7 +27,7 @@ from ledger.reader import LogReader
 from ledger.record import CHANCE, Recorder
 from ledger.seal import seal
 from ledger.software import this_software
-from ledger.verdict import LogVerdict
+from ledger.verdict import LogVerdict, Masters
 
 SIZE = STRETCH + 700  # the last stretch begins at STRETCH, and ends within a bundle
 
@@ -198,4 +200,19 @@ def test_what_the_check_keeps_of_a_million_masters_stays_small() -> None:
         used, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert used / 50_000 < 230
+    assert used / 50_000 < 64
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2**50), st.integers(0, 2**38)), max_size=60))
+def test_masters_are_a_mapping_in_which_the_last_entry_counts(entries: list[tuple[int, int, int]]) -> None:
+    masters, taken, expected = Masters(), Masters(), {}
+    for number, size, seq in entries:
+        digest = Digest.of(b"%d" % number)
+        masters.put(digest, size, seq)
+        expected[digest] = (size, seq)
+    taken.take(masters.packed())
+    for made in (masters, taken):
+        assert list(made) == sorted(expected)
+        assert len(made) == len(expected)
+        assert {digest: (made[digest], made.seq_of(digest)) for digest in made} == expected
+        assert Digest.of(b"never") not in made

@@ -9,6 +9,7 @@ changes nothing. Source: docs/reference/custody-log.md, section 4, "Keys".
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -16,11 +17,13 @@ from msgspec.structs import replace
 from base.errors import LedgerError, UncheckedError
 from hashing import ed25519
 from hashing.base64_text import Base64Error, decode
-from hashing.endorsement import EndorsementError, Matter, endorsers
 from hashing.note import Verifier, parse_vkey
 from hashing.public_key import PublicKey, PublicKeyError, UnknownAlgorithmError, public_key
 from hashing.strict_json import Json
 from ledger.entry import ENDORSEMENTS, Entry
+
+if TYPE_CHECKING:  # at run time inside functions: most logs have no endorsement, and every command starts here
+    from hashing.endorsement import Matter
 
 RECORDER, ROOT, PERSONAL = "recorder", "root", "personal"
 PURPOSES = (RECORDER, ROOT, PERSONAL)
@@ -260,6 +263,8 @@ class KeyRegister:
         Raises: UntrustedError unless they are as many as the entry says, by personal keys valid there, about this
         entry; UncheckedError for a key of an unknown algorithm.
         """
+        from hashing.endorsement import EndorsementError, endorsers
+
         texts = stated if isinstance(stated, list) else []
         if len(texts) != entry.endorsements:
             raise UntrustedError(f"it says {entry.endorsements} endorsements, and its opening holds {len(texts)}.")
@@ -305,6 +310,8 @@ def verify_signature(entry: Entry, recorder_keys: Mapping[str, bytes]) -> None:
 
 def matter_of(entry: Entry) -> Matter:
     """Return what an endorsement of ``entry`` must have been about."""
+    from hashing.endorsement import Matter
+
     return Matter(
         log=entry.log,
         event=entry.event,
@@ -336,6 +343,8 @@ def check_endorsements(
 
     Raises as `require_endorsements`.
     """
+    from hashing.endorsement import EndorsementError, endorsers
+
     what = f"{matter.type} ({matter.event})"
     try:
         envelopes = [decode(str(text)) for text in stated] if isinstance(stated, list) else []

@@ -21,7 +21,6 @@ from base.errors import NotFoundError, RefusedError
 from base.escape import shown
 from hashing import ed25519
 from ledger.keys.signer import Signer
-from ledger.keys.token import TokenSigner, is_uri, parse_uri
 from ledger.layout import StoreLayout
 from ledger.trust import RECORDER, KeyRegister
 
@@ -35,6 +34,7 @@ SHORTEST_PASSPHRASE = 12  # characters
 _CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 _MAX_KEY_BYTES = 20_000
 _MAX_PASSPHRASE_BYTES = 1023  # what OpenSSL takes
+_ON_A_TOKEN = b"pkcs11:"  # see `ledger.keys.token`
 _PKCS8_PREFIX = bytes.fromhex("302e020100300506032b657004220420")  # RFC 8410: version 0, id-Ed25519, 32 bytes follow
 # As `create_key` writes it: 48 bytes of DER are one line without padding.
 _OUR_PEM = re.compile(rb"-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/]{64})\n-----END PRIVATE KEY-----\n")
@@ -141,12 +141,14 @@ def load_key(path: Path, *, handed_in: bool = True) -> Signer:
             f"the key {path.name} is missing: nothing can be recorded. What is sealed stays valid.",
             next_step=f"Restore {path.name} from the backup into private/keys/ (mode 0600): docs/guide/keys.md.",
         )
-    if is_uri(data):
+    if data.startswith(_ON_A_TOKEN):
         return _on_token(data, path.name)
     return FileSigner(_our_key(data) or _any_key(data, path.name))
 
 
 def _on_token(data: bytes, name: str) -> Signer:
+    from ledger.keys.token import TokenSigner, parse_uri  # here: few stores have one
+
     pin = _credential(PIN_CREDENTIAL) or _secret_named(PIN_VARIABLE)
     if pin is None:
         raise KeyFileError(

@@ -11,7 +11,8 @@ COPY, WITNESS, TIME_STAMP = "copy", "witness", "time-stamp"
 
 CHECKPOINT_LODGED = EventType(
     name="checkpoint.lodged",
-    meaning="Somebody outside holds this checkpoint: from here on the log cannot be put back before it unnoticed.",
+    meaning="Somebody outside holds this checkpoint, so the log cannot be put back before it unnoticed; or stamped it, "
+    "and says since when it exists.",
     subjects=("log",),
     facts={
         "size": count("entries that the checkpoint covers", unit="entry"),

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from store_of_log import copied
 from time_stamper import TimeStamper
 
+from catalog.audit.report import audit
 from catalog.rebuild import rebuild
 from catalog.verification import verify_store
 from hashing.time_stamp import Authority
+from ledger.history import ALWAYS
 from ledger.layout import StoreLayout
+from ledger.lodging import lodge_copy
+from ledger.store_reader import StoreReader
 from ledger.time_stamps import keep_reply, query_newest
 
 pytestmark = pytest.mark.needs("openssl")
@@ -91,3 +96,27 @@ sys.exit(cli.main())
     done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 6, done.stderr
     assert "pip install 'strongroom[tsa]'" in " ".join(done.stdout.split())
+
+
+def lodging(layout: StoreLayout) -> list[str]:
+    with StoreReader(layout) as log:
+        report = audit(
+            layout,
+            log,
+            period=ALWAYS,
+            classes=set(),
+            users={},
+            now=datetime.now(UTC),
+            progress=lambda done, total: None,
+        )
+    (section,) = (section for section in report.sections if section.code == "lodging")
+    return list(section.says)
+
+
+def test_an_audit_does_not_take_a_stamp_for_a_memory(layout: StoreLayout) -> None:
+    """The authority has a digest at most: it would not notice that the log was put back."""
+    says = lodging(layout)
+    assert says[0].startswith("No lodged checkpoint is kept here")
+    assert says[-1].startswith("1 checkpoint was time-stamped")
+    size = lodge_copy(layout, where=None).checkpoint.size
+    assert lodging(layout)[0].startswith(f"The largest covers {size:,} entries")

@@ -14,7 +14,7 @@ from verifier import verify_evidence
 FOLDER = Path(verify_evidence.__file__).parent
 SOURCE = FOLDER / "verify_evidence.py"
 SHELL = FOLDER / "VERIFY.sh"
-BARE = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+BARE = {"PATH": f"/usr/bin:/bin:{Path(sys.executable).parent}", "LC_ALL": "C"}
 
 
 class Answer(NamedTuple):

@@ -115,6 +115,11 @@ class StoreLayout(NamedTuple):
         return self.private / "succession"
 
     @property
+    def next_log(self) -> Path:
+        """The keys of a successor that is proposed, while people endorse it."""
+        return self.private / "next-log"
+
+    @property
     def seal_lock(self) -> Path:
         return self.private / "seal.lock"
 

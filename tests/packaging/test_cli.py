@@ -35,7 +35,7 @@ COMMANDS = {
         "catalog check",
     ),
     *("role grant", "config show"),
-    *("key list", "key enrol", "key revoke", "key withdraw", "key prove", "key endorse", "key backup"),
+    *("key list", "key enrol", "key revoke", "key rotate", "key withdraw", "key prove", "key endorse", "key backup"),
 }
 
 _WITH_COMMAND = """

@@ -98,7 +98,7 @@ class Resumption:
     @property
     def parts(self) -> list[Part]:
         """What each run has read, this one last."""
-        return [*self.earlier, self._part]
+        return [*self.earlier, *([self._part] if self._part.objects else [])]
 
     def room(self, name: str) -> RoomResumption:
         """Return how far the objects of one store were read."""
@@ -121,7 +121,7 @@ class Resumption:
 
     def done(self) -> None:
         """Remove the file: the verification has come to its end, and another one begins anew."""
-        with contextlib.suppress(FileNotFoundError), fsio.declared_errors(f"{self._path.name} can't be removed"):
+        with fsio.declared_errors(f"{self._path.name} can't be removed"), contextlib.suppress(FileNotFoundError):
             fsio.remove(self._path)
 
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from base.errors import LedgerError, UncheckedError
 from hashing import ed25519
 from hashing.base64_text import Base64Error, decode
+from hashing.dsse import Signature
 from hashing.note import Verifier, parse_vkey
 from hashing.public_key import PublicKey, PublicKeyError, UnknownAlgorithmError, public_key
 from hashing.strict_json import Json
@@ -154,21 +155,35 @@ class KeyRegister:
     def verify_signature(self, entry: Entry) -> None:
         """Raise UntrustedError unless ``entry`` is rightly signed by one recorder key valid at its position.
 
-        Raises UnknownAlgorithmError (could not be checked) when that key is of an algorithm that is not known here.
+        Raises UnknownAlgorithmError (could not be checked) when that key is of an algorithm that is not known here, and
+        when the signature of such a key stands beside a good one: it says neither more nor less than nothing.
         """
         if self.closed_at is not None and entry.seq > self.closed_at:
             raise UntrustedError(f"entry {entry.seq} stands behind log.closed, which is entry {self.closed_at}.")
-        keyid = entry.envelope.signatures[0].keyid
+        unknown = [key for signature in entry.envelope.signatures if (key := self._unknown(signature.keyid, entry.seq))]
+        unknown_ids = {key.public.keyid for key in unknown}
+        known = [signature for signature in entry.envelope.signatures if signature.keyid not in unknown_ids]
+        if known:
+            self._verify_known(entry, known)
+        if unknown:
+            names = ", ".join(f"{key.public.algorithm}, by the key {key.public.keyid}" for key in unknown)
+            raise UnknownAlgorithmError(f"Signatures of the algorithm {names}: it is not known here.")
+
+    def _unknown(self, keyid: str, seq: int) -> Key | None:
+        """Return the recorder key of this keyid, where its algorithm is not known here and it is valid."""
         key = self.keys.get(keyid)
-        if key is not None and not key.public.is_known and key.purpose == RECORDER and key.is_valid_at(entry.seq):
-            raise UnknownAlgorithmError(
-                f"Signatures of the algorithm {key.public.algorithm}, by the key {keyid}: it is not known here."
-            )
+        if key is None or key.public.is_known or key.purpose != RECORDER or not key.is_valid_at(seq):
+            return None
+        return key
+
+    def _verify_known(self, entry: Entry, signatures: Sequence[Signature]) -> None:
+        keyid = signatures[0].keyid
+        key = self.keys.get(keyid)
         if key is not None and key.purpose == RECORDER and not key.is_valid_at(entry.seq):
             raise UntrustedError(
                 f"entry {entry.seq} is signed by a key that is not valid there: {_validity(keyid, key)}"
             )
-        verify_signature(entry, self.recorder_keys_at(entry.seq))
+        verify_signature(entry, self.recorder_keys_at(entry.seq), signatures)
 
     def apply(self, entry: Entry, values: Mapping[str, Json] | None = None) -> None:
         """Take note of a key entry, whose own signature was verified before; other types change nothing.
@@ -291,11 +306,17 @@ def _validity(keyid: str, key: Key) -> str:
     return f"{keyid} (named by entry {key.since}{until})."
 
 
-def verify_signature(entry: Entry, recorder_keys: Mapping[str, bytes]) -> None:
-    """Raise UntrustedError unless ``entry`` has exactly one signature, by one of ``recorder_keys``, and it verifies."""
-    if len(entry.envelope.signatures) != 1:
-        raise UntrustedError(f"entry {entry.seq} has {len(entry.envelope.signatures)} signatures instead of one.")
-    signature = entry.envelope.signatures[0]
+def verify_signature(
+    entry: Entry, recorder_keys: Mapping[str, bytes], signatures: Sequence[Signature] | None = None
+) -> None:
+    """Raise UntrustedError unless ``entry`` has exactly one signature, by one of ``recorder_keys``, and it verifies.
+
+    ``signatures`` are those that count, where others stand beside them.
+    """
+    signatures = entry.envelope.signatures if signatures is None else signatures
+    if len(signatures) != 1:
+        raise UntrustedError(f"entry {entry.seq} has {len(signatures)} signatures instead of one.")
+    signature = signatures[0]
     public = recorder_keys.get(signature.keyid)
     if public is None:
         raise UntrustedError(f"entry {entry.seq} is signed by a key that the log does not name: {signature.keyid}.")

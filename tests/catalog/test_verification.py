@@ -358,6 +358,12 @@ def test_an_interrupted_run_goes_on_and_says_so(layout: StoreLayout, tmp_path: P
     assert not state.exists()
 
 
+def test_a_run_that_was_not_interrupted_leaves_no_file(layout: StoreLayout, tmp_path: Path) -> None:
+    result = verify_store(layout, Asked(resume=tmp_path / "state"))
+    assert (result.exit_code, result.as_json()["resumed"]) == (0, [])
+    assert not (tmp_path / "state").exists()
+
+
 def test_damage_that_the_run_before_saw_is_looked_at_again(layout: StoreLayout, tmp_path: Path) -> None:
     master, state = a_master(layout), tmp_path / "state"
     content = master.read_bytes()

@@ -385,6 +385,14 @@ def test_entries_of_types_from_the_future_are_counted_and_not_called_damage(
     assert "entry-malformed" not in {finding.code for finding in verdict.findings}
 
 
+def test_further_digests_are_neither_good_nor_bad(layout: StoreLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.entry._further_digests", lambda statement: frozenset({"blake3"}))
+    for processes in (1, 2):
+        verdict = check_log(layout, processes=processes)
+        assert verdict.findings == []
+        assert any("blake3" in sentence and "20 entries" in sentence for sentence in verdict.not_checked)
+
+
 def test_a_replayed_store_gives_the_root_that_its_checkpoint_says(layout: StoreLayout, tmp_path: Path) -> None:
     shutil.copytree(layout.log, tmp_path / "log")
     with LogReader(layout) as log:

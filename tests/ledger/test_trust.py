@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from base.errors import UncheckedError
 from hashing.digest import Digest
+from hashing.dsse import encode_envelope
 from hashing.note import vkey
 from hashing.strict_json import Json
 from ledger.entry import Entry, fixed, parse_entry
@@ -211,6 +212,33 @@ def test_a_key_of_an_unknown_algorithm_is_kept_and_what_it_signs_could_not_be_ch
     log.add(signer=Future())
     log.add()
     assert (log.product(), log.checker()) == (([], True), ([], True))
+
+
+def also_signed_by(raw: bytes, keyid: str, *, spoiled: bool = False) -> bytes:
+    """Return an entry with a second signature, of which nobody here can say anything, behind or before the first."""
+    envelope = parse_entry(raw).envelope
+    first = envelope.signatures[0]
+    sig = first.sig[:-1] + bytes([first.sig[-1] ^ spoiled])
+    pairs = [(first.keyid, sig), (keyid, bytes(2420))]
+    return encode_envelope(envelope.payload_type, envelope.payload, sorted(pairs))
+
+
+@pytest.mark.parametrize(
+    ("named", "spoiled", "findings"),
+    [(True, False, 0), (True, True, 1), (False, False, 1)],
+    ids=["beside a good one", "beside a bad one", "by a key that the log does not name"],
+)
+def test_a_further_signature_of_an_unknown_algorithm_is_neither_good_nor_bad(
+    named: bool, spoiled: bool, findings: int
+) -> None:
+    row = unknown_key()
+    future = NamedKey(algorithm=str(row["algorithm"]), keyid=str(row["keyid"]), spki=str(row["spki"]))
+    log = KeyLog(recorders=[future] if named else [])
+    log.add()
+    log.raws[-1] = also_signed_by(log.raws[-1], future.keyid, spoiled=spoiled)
+    found, has_unchecked = log.product()
+    assert len(found) == findings
+    assert has_unchecked == (findings == 0)
 
 
 def test_an_enrolment_of_an_unknown_algorithm_could_not_be_checked() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from base.clock import format_time
 from base.errors import Finding, IntegrityError
 from ledger.check_time_stamps import TokenAnswer, TokenVerdict
+from ledger.layout import StoreLayout
 
 TIME_STAMP_INVALID = "time-stamp-invalid"
 
@@ -31,10 +33,13 @@ def time_stamp_words(answer: TokenAnswer) -> tuple[str, str]:
     return f"stamped by {answer.token.authority}", f"size {answer.token.size:,}: {told}"
 
 
-def time_stamp_finding(answer: TokenAnswer) -> Finding:
+def time_stamp_finding(answer: TokenAnswer, *, closed: str | None = None) -> Finding:
+    """Return the finding for a bad one; ``closed`` is the origin of its log, if that is not the open one."""
+    store = StoreLayout(Path())
+    lodged = (store if closed is None else store.closed_log(closed)).lodged
     return Finding(
         code=TIME_STAMP_INVALID,
-        object=f"private/lodged/{answer.token.file}",
+        object=f"{lodged}/{answer.token.file}",
         expected=f"a time stamp by {answer.token.authority} over a checkpoint of this log",
         found=answer.found,
         meaning="The token, or what was stamped, was changed after it was accepted: it shows no time any more.",

@@ -14,7 +14,7 @@ from catalog.time_stamp_words import TIME_STAMP_INVALID, time_stamp_finding, tim
 from hashing.sample import Sample
 from ledger.check_scope import Exhibit, Scope
 from ledger.check_succession import EarlierVerdict
-from ledger.check_time_stamps import TokenAnswer, TokenVerdict
+from ledger.check_time_stamps import TokenVerdict
 from ledger.kept import KeptAnswer, KeptNote, KeptVerdict
 from ledger.verdict import LogVerdict, WitnessStanding
 from vault.check import ContentCounts
@@ -58,7 +58,7 @@ class Verification:
     @property
     def findings(self) -> list[Finding]:
         """Return all damage, the most serious first; where only the first bad record was asked for, that one."""
-        content = [*self.masters.findings, *self.derived.findings, *map(time_stamp_finding, self._bad_time_stamps())]
+        content = [*self.masters.findings, *self.derived.findings, *self._bad_time_stamps()]
         found = [*self.log.findings, *content, *self._gaps(), *self.catalogue]
         found.sort(key=lambda finding: (21, 20, 22).index(finding.exit_code))
         return found[:1] if self.is_first_bad else found
@@ -79,9 +79,16 @@ class Verification:
             return _SAMPLED
         return _HEADLINES[code]
 
-    def _bad_time_stamps(self) -> list[TokenAnswer]:
-        answers = [answer for log in (self.log, *(one.log for one in self.earlier)) for answer in log.time_stamps]
-        return [answer for answer in answers if answer.verdict is TokenVerdict.BAD]
+    def _logs(self) -> list[LogVerdict]:
+        return [self.log, *(one.log for one in self.earlier)]
+
+    def _bad_time_stamps(self) -> list[Finding]:
+        answers = [(log, answer) for log in self._logs() for answer in log.time_stamps]
+        return [
+            time_stamp_finding(answer, closed=None if log is self.log else log.origin)
+            for log, answer in answers
+            if answer.verdict is TokenVerdict.BAD
+        ]
 
     def _gaps(self) -> list[Finding]:
         """Return a finding for each exhibit of which entries are missing, where the log itself shows none."""
@@ -187,7 +194,7 @@ class Verification:
             *(("endorsed", one.told()) for one in self.log.endorsed),
             *((f"against {shown(kept.file)}", _told(answer)) for kept, answer in self.log.against),
             *(_witness_words(self.log.witnesses)),
-            *(time_stamp_words(answer) for answer in self.log.time_stamps),
+            *(time_stamp_words(answer) for log in self._logs() for answer in log.time_stamps),
             ("masters", _counts(self.masters)),
             ("derived", _counts(self.derived)),
             ("read from disk", f"{read:,} bytes"),
@@ -261,6 +268,7 @@ def _earlier(one: EarlierVerdict) -> dict[str, object]:
         "ended": one.stated.ended,
         "end": one.end,
         "damage": len(one.log.findings),
+        "timestamps": [time_stamp_json(answer) for answer in one.log.time_stamps],
     }
 
 

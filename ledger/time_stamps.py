@@ -9,6 +9,9 @@ with LOG for the first 16 digits of the SHA-256 of the log's origin and NAME for
   LOG.NAME.tsr   the reply, exactly as it came; written last, so where it is the others are
 
 A query that went out on a stick waits as `private/lodged/asked/LOG.SIZE.NAME.tsq`.
+
+KNOWN GAP: a query that waits while the log is closed goes away with it, so its reply finds none. The token is good all
+the same, for whoever kept the checkpoint; ask again for the successor.
 """
 
 from __future__ import annotations

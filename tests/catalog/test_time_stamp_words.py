@@ -19,9 +19,12 @@ from ledger.history import ALWAYS
 from ledger.layout import StoreLayout
 from ledger.lodging import lodge_copy
 from ledger.store_reader import StoreReader
+from ledger.succession import succeed
 from ledger.time_stamps import keep_reply, query_newest
 
 pytestmark = pytest.mark.needs("openssl")
+
+BY = "actor_0123456789ABC"
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +123,16 @@ def test_an_audit_does_not_take_a_stamp_for_a_memory(layout: StoreLayout) -> Non
     assert says[-1].startswith("1 checkpoint was time-stamped")
     size = lodge_copy(layout, where=None).checkpoint.size
     assert lodging(layout)[0].startswith(f"The largest covers {size:,} entries")
+
+
+def test_stamps_of_a_closed_log_are_checked_with_it(layout: StoreLayout) -> None:
+    succeed(layout, origin="strongroom/TESTSTORE0001", ended="closed", reason="year", by=BY, role="custodian")
+    rebuild(layout)
+    result = verify_store(layout)
+    assert result.exit_code == 0
+    assert [one.log.time_stamps[0].verdict for one in result.earlier] == ["ok"]
+    (token,) = layout.closed.rglob("*.tsr")
+    token.unlink()
+    token.write_bytes(b"garbage")
+    (finding,) = verify_store(layout).findings
+    assert finding.object == str(token.relative_to(layout.root))

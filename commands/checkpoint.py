@@ -86,8 +86,8 @@ def show(layout: StoreLayout, output: Output, *, words: bool) -> None:
 def check(ctx: click.Context, files: tuple[Path, ...], layout: StoreLayout, output: Output) -> None:
     """Hold checkpoints that somebody kept against the log as it is now. Changes nothing, and reads no entry.
 
-    FILE is a checkpoint, or a receipt (NAME.tlog-proof) with one inside. `verify --against` does the same, and reads
-    everything else too.
+    FILE is a checkpoint, or a receipt (NAME.tlog-proof) with one inside; also one of a log that this one continues.
+    `verify --against` does the same, and reads everything else too.
 
     \b
     Answers:
@@ -109,17 +109,17 @@ def check(ctx: click.Context, files: tuple[Path, ...], layout: StoreLayout, outp
     Example:
       strongroom checkpoint check kept-2026-08.checkpoint card-3.tlog-proof
     """
-    from ledger.memories import hold_against
+    from ledger.memories import hold_against_all
     from ledger.reader import LogReader
 
     kept = [_kept_note(path) for path in files]
     with LogReader(layout) as log:
         newest, key = log.sealed(), log.trust.log_key
-    answers = hold_against(layout.log, newest, key, kept)
+    answers = hold_against_all(layout, newest, key, kept)
     is_good = all(answer.verdict.is_good for _, answer in answers)
     if output.for_people:
         for note, answer in answers:
-            output.text(*_told(note, answer))
+            output.text(*_told(note, answer, of_open_log=answer.origin == newest.origin))
         output.fields([("this log", f"{newest.origin}, {newest.size:,} sealed entries, root {newest.root}")])
     else:
         output.document(
@@ -152,8 +152,10 @@ _WORDS = {
 }
 
 
-def _told(note: KeptNote, answer: KeptAnswer) -> tuple[Word | str, ...]:
+def _told(note: KeptNote, answer: KeptAnswer, *, of_open_log: bool) -> tuple[Word | str, ...]:
     word, meaning = _WORDS[answer.verdict]
+    if answer.origin is not None and not of_open_log and answer.verdict != "other-log":
+        meaning += f" (said of {answer.origin}, which this log continues)"
     size = "" if answer.size is None else f"size {answer.size:,}:"
     tone = Tone.GOOD if answer.verdict.is_good else Tone.BAD
     return (Word(word, tone), shown(note.file), size, meaning)

@@ -8,14 +8,13 @@ as the signature of this log in it goes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from base.escape import shown
 from hashing.receipt import MAX_RECEIPT_BYTES, ReceiptError, parse_receipt
 from ingest.share import ShareReader
 from ingest.share_facts import Found, SmallFile
 from ledger.kept import KeptNote
-from ledger.memories import hold_against, refuse_contradicted
+from ledger.memories import hold_against_all, refuse_contradicted
 from ledger.published import log_key, newest_checkpoint
 from ledger.record import Recorder
 
@@ -25,7 +24,7 @@ MOST_RECEIPTS = 32  # the newest by their times in the share; what they cover, t
 FirstLook = Callable[[ShareReader, Iterable[Found]], None]
 
 
-def hold_receipts(recorder: Recorder, log: Path) -> FirstLook:
+def hold_receipts(recorder: Recorder) -> FirstLook:
     """Return what is done with the first look at a share: hold the receipts in it against the log of ``recorder``.
 
     It raises RememberedError, SplitViewError or RememberedForkError, ShareUnreachableError when the share fails.
@@ -35,7 +34,7 @@ def hold_receipts(recorder: Recorder, log: Path) -> FirstLook:
         notes = [note for path in newest_receipts(found) if (note := _note(reader, path)) is not None]
         key = log_key(recorder.connection)
         newest = newest_checkpoint(recorder.connection, key).checkpoint
-        refuse_contradicted(hold_against(log, newest, key, notes))
+        refuse_contradicted(hold_against_all(recorder.layout, newest, key, notes))
 
     return hold
 

@@ -99,7 +99,7 @@ class Watcher:
                 on_progress=self._meter.read,
                 clock=self._clock,
                 adopted=lambda root, name: known.pop((root, name), None),
-                first_look=hold_receipts(self._recorder, layout.log),
+                first_look=hold_receipts(self._recorder),
             )
             for root in self._settings.shares
         ]

@@ -5,7 +5,9 @@ know better. Remembered are the notes in `private/lodged/` and those in the plac
 names: a file, or a directory with `*.checkpoint` and `*.tlog-proof` files, such as a stick or the state of a witness.
 A place is believed only as far as the log's own signature goes, so a note that this log never signed stops nobody.
 
-KNOWN GAP: a configured place on a network that hangs makes the start hang. Shares are never read here.
+KNOWN GAPS: a configured place on a network that hangs makes the start hang; shares are never read here. A store that
+was put back to before its log was closed does not know the successor, whose notes look like those of another store: so
+lodge the last checkpoint of a log that is closed, too.
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ from hashing.merkle import ProofError, consistency_proof, tree_root, verify_cons
 from hashing.note import MAX_NOTE_BYTES, Verifier
 from hashing.receipt import MAX_RECEIPT_BYTES, ReceiptError, parse_receipt
 from hashing.tiles import TileRef, TileSubtrees
+from ledger.earlier import log_layouts
 from ledger.kept import KeptAnswer, KeptNote, KeptVerdict, compare_kept
 from ledger.layout import StoreLayout
 from ledger.published import ForkedError, RolledBackError
+from ledger.reader import LogReader
 from ledger.tile_files import read_tile
 
 MOST_NOTES = 10_000  # read of one place
@@ -128,10 +132,9 @@ def remember(layout: StoreLayout, key: Verifier, places: Sequence[Path]) -> Memo
     notes = lodged_notes(layout)
     reached = 0
     for place in places:
-        # Asked as if the log were empty, any note that it signed is an answer; roots are compared later.
-        found = [note for note in notes_at(place) if _is_ours(note, key)]
-        reached += bool(found)
-        notes += found
+        found = notes_at(place)
+        reached += any(_is_ours(note, key) for note in found)
+        notes += found  # those of other logs too: one that this log continues is compared with its own
     return Memories(notes=tuple(notes), places=len(places), reached=reached)
 
 
@@ -141,6 +144,23 @@ def hold_against(
     """Return what each of ``notes`` says about the log below ``log`` whose newest checkpoint is ``newest``."""
     roots = LogRoots(log, newest)
     return [(note, compare_kept(note.note, key, size=newest.size, root_at=roots.at)) for note in notes]
+
+
+def hold_against_all(
+    layout: StoreLayout, newest: Checkpoint, key: Verifier, notes: Iterable[KeptNote]
+) -> list[tuple[KeptNote, KeptAnswer]]:
+    """As `hold_against` for the open log of ``layout``; a note of a log that it continues is held against that one."""
+    answers = hold_against(layout.log, newest, key, notes)
+    others = {at for at, (_, answer) in enumerate(answers) if answer.verdict is KeptVerdict.OTHER_LOG}
+    for home in log_layouts(layout)[1:] if others else []:
+        with LogReader(home) as log:
+            closed, its_key = log.sealed(), log.trust.log_key
+        mine = [at for at in sorted(others) if answers[at][1].origin == its_key.name]
+        held = hold_against(home.log, closed, its_key, [answers[at][0] for at in mine])
+        for at, answer in zip(mine, held, strict=True):
+            answers[at] = answer
+        others -= {*mine}
+    return answers
 
 
 def refuse_contradicted(answers: Iterable[tuple[KeptNote, KeptAnswer]]) -> None:
@@ -166,9 +186,8 @@ def checkpoint_of(data: bytes, name: str) -> bytes:
 
 
 def _is_ours(note: KeptNote, key: Verifier) -> bool:
+    # Asked as if the log were empty, any note that it signed is an answer; roots are compared later.
     verdict = compare_kept(note.note, key, size=0, root_at=lambda _: Digest(bytes(32))).verdict
-    if verdict is KeptVerdict.INVALID:
-        _logger.warning("memory.invalid file=%s", shown(note.file))
     return verdict not in (KeptVerdict.INVALID, KeptVerdict.OTHER_LOG)
 
 

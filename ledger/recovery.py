@@ -35,7 +35,7 @@ from ledger.events.anchor import start_unanchored
 from ledger.events.log import config_changed
 from ledger.layout import StoreLayout
 from ledger.machine import is_bound, machine_binding, refuse_moved, refuse_other_owner
-from ledger.memories import hold_against, refuse_contradicted, remember
+from ledger.memories import hold_against_all, refuse_contradicted, remember
 from ledger.published import RolledBackError, check_published, log_key
 from ledger.record import Recorder, read_fact
 from ledger.seal import seal_lock, seal_locked
@@ -72,7 +72,7 @@ def start(layout: StoreLayout, *, accept_move: bool = False, memories: Sequence[
             sealed, _ = check_published(layout, recorder.connection, key)
             _check_right_edge(recorder, sealed.checkpoint)  # before it is published: a checkpoint without tiles is none
             remembered = remember(layout, key, memories)
-            refuse_contradicted(hold_against(layout.log, sealed.checkpoint, key, remembered.notes))
+            refuse_contradicted(hold_against_all(layout, sealed.checkpoint, key, remembered.notes))
             _check_binding(recorder, accept_move=accept_move)
             if remembered.is_unanchored:
                 recorder.record([start_unanchored(sealed.checkpoint, places=remembered.places)])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from base.config import AuthoritySetting, Settings, SettingsError, read_settings, settings_text
+from base.config import AuthoritySetting, Settings, SettingsError, WitnessSetting, read_settings, settings_text
 
 
 def read(tmp_path: Path, text: str) -> Settings:
@@ -63,6 +63,20 @@ def test_a_value_says_where_it_came_from(tmp_path: Path) -> None:
         '[[tsa]]\nname = "a"\ncertificate = "/a"\n[[tsa]]\nname = "a"\ncertificate = "/b"',
         '[[share]]\npath = "/a\\u0000"',
         '[[share]]\npath = ""',
+        'memory = "/a"',
+        "[[memory]]\npath = 1",
+        '[[memory]]\npath = "/a"\nwhat = "b"',
+        'witness = "a"',
+        "[[witness]]\n",
+        '[[witness]]\nvkey = ""',
+        "[[witness]]\nvkey = 1",
+        '[[witness]]\nvkey = "a"\nurl = 1',
+        '[[witness]]\nvkey = "a"\nname = "b"',
+        'witness_quorum = "some"',
+        'witness_quorum = "any"',  # of none
+        'witness_quorum = 2\n[[witness]]\nvkey = "a"',
+        'witness_quorum = 0\n[[witness]]\nvkey = "a"',
+        'witness_quorum = true\n[[witness]]\nvkey = "a"',
         "not toml",
         "batch_ms = " + "1" * 5000,
         "share = " + "[" * 5000,
@@ -84,6 +98,20 @@ def test_authorities_are_named_with_their_certificates(tmp_path: Path) -> None:
         AuthoritySetting(name="two", certificate=b"/etc/two.pem"),
     )
     assert settings.as_dict()["tsa"] == ["one /etc/one.pem http://one/tsr 1.2.3", "two /etc/two.pem"]
+
+
+@pytest.mark.parametrize(("quorum", "meant"), [('"any"', "any"), ('"all"', "all"), ("1", "1"), ('"none"', "none")])
+def test_what_is_outside_is_named_where_it_is_set(tmp_path: Path, quorum: str, meant: str) -> None:
+    text = (
+        f'witness_quorum = {quorum}\n[[memory]]\npath = "/media/stick"\n[[witness]]\nvkey = "w+1+A"\nurl = "http://w"\n'
+    )
+    settings = read(tmp_path, text)
+    assert settings.memories == (b"/media/stick",)
+    assert settings.witnesses == (WitnessSetting(vkey="w+1+A", url="http://w"),)
+    assert settings.witness_quorum == meant
+    told = settings.as_dict()
+    assert (told["memory"], told["witness"], told["witness_quorum"]) == (["/media/stick"], ["w+1+A http://w"], meant)
+    assert not {"memory", "witness", "witness_quorum"} & set(Settings().as_dict())
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

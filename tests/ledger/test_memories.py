@@ -23,6 +23,7 @@ from ledger.memories import (
     RememberedForkError,
     SplitViewError,
     hold_against,
+    hold_against_all,
     lodged_name,
     notes_at,
     remember,
@@ -32,6 +33,7 @@ from ledger.reader import LogReader
 from ledger.record import Recorder
 from ledger.recovery import start
 from ledger.seal import seal
+from ledger.succession import succeed
 
 
 def grow(layout: StoreLayout, count: int) -> bytes:
@@ -115,7 +117,7 @@ def test_a_lodged_note_in_the_store_tells_of_databases_that_were_put_back(layout
         shutil.copytree(before / name, layout.root / name)
     (layout.lodged / "17").mkdir()
     (layout.lodged / "17" / lodged_name(ORIGIN)).write_bytes(note)
-    assert check_log(layout).findings == []
+    assert [finding.code for finding in check_log(layout).findings] == ["log-rolled-back"]
     with pytest.raises(RememberedError):
         start(layout)
 
@@ -252,3 +254,33 @@ def test_a_single_file_is_a_place(layout: StoreLayout) -> None:
 
 def test_a_place_that_is_not_there_has_no_notes(tmp_path: Path) -> None:
     assert notes_at(tmp_path / "nowhere") == []
+
+
+# ------------------------------------------------------------------------------------------- logs that were closed
+
+
+def test_a_note_of_a_log_that_was_closed_is_held_against_that_log(layout: StoreLayout, stick: Path) -> None:
+    shutil.copy(layout.checkpoint, stick / "kept.checkpoint")
+    fork = copied(stick.parent / "twin")
+    (stick / "fork.checkpoint").write_bytes(grow(fork, 5))
+    succeed(
+        layout,
+        origin="strongroom/TESTSTORE0001",
+        ended="closed",
+        reason=None,
+        by="actor_0123456789ABC",
+        role="custodian",
+    )
+    with LogReader(layout) as log:
+        newest, key = log.sealed(), log.trust.log_key
+    answers = hold_against_all(layout, newest, key, [*notes_at(stick), *notes_at(layout.checkpoint)])
+    assert [(Path(note.file).name, answer.verdict) for note, answer in answers] == [
+        ("fork.checkpoint", KeptVerdict.FORK),
+        ("kept.checkpoint", KeptVerdict.EXTENSION),
+        ("checkpoint", KeptVerdict.SAME),
+    ]
+    with pytest.raises(RememberedForkError):
+        start(layout, memories=[stick])
+    (stick / "fork.checkpoint").unlink()
+    with start(layout, memories=[stick, layout.checkpoint]):
+        pass

@@ -3,19 +3,18 @@
     POST /add-checkpoint                       a request; at most `MAX_REQUEST_BYTES`
     GET  /<hex SHA-256(origin)>/checkpoint     the newest checkpoint of a log, cosigned: for those who monitor
 It keeps no state of its own: `ledger.witness` decides, and has remembered before the answer leaves.
-
-KNOWN GAP: whoever sends one byte every few seconds keeps the witness busy. It listens where it is told to, which is a
-loopback address or the inner side of a proxy.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from socket import AF_INET, AF_INET6, socket
+from socket import AF_INET, AF_INET6, SHUT_RDWR, socket
 from socketserver import TCPServer
+from threading import Timer
 
 from base.clock import now
 from base.errors import BusyError, EvidenceError, SurroundingsError, UsageError
@@ -23,7 +22,8 @@ from hashing.cosignature import MAX_REQUEST_BYTES, Status
 from ledger.witness import Witness
 from ledger.witness_client import PATH
 
-TIMEOUT_S = 10.0  # of one connection: whoever is slower is hung up on
+TIMEOUT_S = 10.0  # without a byte
+LONGEST_S = 20.0  # for one connection as a whole: one byte now and then must not keep the witness busy
 _MONITORING = re.compile(r"/([0-9a-f]{64})/checkpoint", re.ASCII)
 _LENGTH = re.compile(r"[0-9]{1,9}", re.ASCII)
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[0-9A-Za-z.-]+):([0-9]{1,5})", re.ASCII)
@@ -69,6 +69,21 @@ class _Handler(BaseHTTPRequestHandler):
     server: WitnessServer
     timeout = TIMEOUT_S
     server_version, sys_version = "witness", ""
+
+    def setup(self) -> None:
+        super().setup()
+        self._deadline = Timer(LONGEST_S, self._hang_up)
+        self._deadline.daemon = True
+        self._deadline.start()
+
+    def finish(self) -> None:
+        self._deadline.cancel()
+        with suppress(OSError):  # what was still to be written has nobody to read it
+            super().finish()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(SHUT_RDWR)
 
     def do_POST(self) -> None:
         if self.path != PATH:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import select
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from store_of_log import copied
 from base.errors import SurroundingsError, UsageError
 from hashing.cosignature import MAX_REQUEST_BYTES, RequestError, Status, origin_hash
 from hashing.note import parse_note
+from ledger import witness_server
 from ledger.layout import StoreLayout
 from ledger.lodging import accept, request_to
 from ledger.reader import LogReader
@@ -118,6 +121,21 @@ def test_what_breaks_the_rules_is_refused_and_the_witness_goes_on(
 def test_an_answer_that_breaks_off_is_survived(layout: StoreLayout, server: WitnessServer) -> None:
     with socket.create_connection(server.socket.getsockname()[:2], timeout=10) as connection:
         connection.sendall(b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 900\r\n\r\n")
+    assert ask(server.url, request_to(layout, server.witness.key.verifier).encode()).status is Status.COSIGNED
+
+
+def test_whoever_sends_one_byte_now_and_then_is_hung_up_on(
+    layout: StoreLayout, server: WitnessServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(witness_server, "LONGEST_S", 0.5)
+    connection = socket.create_connection(server.socket.getsockname()[:2], timeout=10)
+    with connection, suppress(ConnectionError):  # that is how it hears of it
+        for byte in b"POST /add-checkpoint HTTP/1.1\r\nX: " + b"a" * 1000:
+            connection.sendall(bytes([byte]))
+            if select.select([connection], [], [], 0.05)[0]:
+                break
+        else:
+            pytest.fail("a minute later it still listened")
     assert ask(server.url, request_to(layout, server.witness.key.verifier).encode()).status is Status.COSIGNED
 
 

@@ -42,7 +42,13 @@ DOORS = {
     "pkcs11": ("ledger/keys/token.py",),
     "segno": ("exports/checkpoint_page.py",),
     "watchdog": ("ingest/",),
-    "cryptography": ("hashing/ed25519.py", "hashing/ml_dsa.py", "hashing/public_key.py", "hashing/time_stamp.py", "ledger/keys/"),
+    "cryptography": (
+        "hashing/ed25519.py",
+        "hashing/ml_dsa.py",
+        "hashing/public_key.py",
+        "hashing/time_stamp.py",
+        "ledger/keys/",
+    ),
     "rfc3161_client": ("hashing/time_stamp.py",),
 }
 
@@ -105,6 +111,12 @@ def test_only_who_is_asked_to_speaks_over_a_network() -> None:
     speakers = {path for name in ("http", "urllib", "socketserver", "ftplib") for path in importers_of(name)}
     assert {"ledger/witness_client.py", "ledger/witness_server.py"} <= speakers
     assert speakers <= {"ledger/witness_client.py", "ledger/witness_server.py", "ledger/time_stamp_client.py"}
+
+
+def test_a_time_stamp_authority_is_asked_by_one_command_only() -> None:
+    """So one that is slow or gone delays nobody else, least of all the recorder."""
+    client = "ledger.time_stamp_client"
+    assert {path for path, tree in sources() if client in imported(tree)} == {"commands/checkpoint_stamp.py"}
 
 
 def test_no_import_is_relative() -> None:

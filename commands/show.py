@@ -161,7 +161,11 @@ def _show_events(output: Output, events: tuple[EventLine, ...]) -> None:
     """Show what happened; looks are counted, the log has each of them."""
     looks = [event for event in events if event.type == "consulted.view"]
     _heading(output, "custody")
-    output.table(_EVENTS, [_event_row(event) for event in events if event.type != "consulted.view"])
+    told = [event for event in events if event.type != "consulted.view"]
+    if len({event.log for event in told}) > 1:  # positions begin again with each log
+        output.table((Column("log", whole=True), *_EVENTS), [(event.log, *_event_row(event)) for event in told])
+    else:
+        output.table(_EVENTS, [_event_row(event) for event in told])
     output.text(f"Looked at {len(looks)} times before by {len({event.actor for event in looks})} people.")
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from checker import Checker
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from log_oracles import problems_of
 from msgspec.structs import replace
 from store_of_log import arrive, copied, receive, whoever_tests
 
-from base.errors import BusyError, EvidenceError, RefusedError, UsageError
+from base.clock import now
+from base.errors import BusyError, EvidenceError, NotFoundError, RefusedError, UsageError
+from hashing.public_key import PublicKey
 from ledger.actors import actors
 from ledger.check import check_log
 from ledger.check_succession import check_earlier, earlier_origins
@@ -22,7 +25,10 @@ from ledger.earlier import BrokenLinkError, log_layouts
 from ledger.events.access import consulted_view
 from ledger.events.actor import role_granted
 from ledger.events.log import config_changed
+from ledger.founding import RootKeys, found_store
 from ledger.kept import KeptNote, KeptVerdict
+from ledger.keys.file import FileSigner
+from ledger.keys.pending import Proposal, endorse, pending
 from ledger.layout import StoreLayout
 from ledger.log_db import SuccessionUnderWayError
 from ledger.proofs import prove
@@ -31,7 +37,9 @@ from ledger.record import LogClosedError, Recorder
 from ledger.recovery import start
 from ledger.seal import seal
 from ledger.store_reader import StoreReader
-from ledger.succession import Succeeded, complete, recorder_rests, succeed
+from ledger.succession import EndorsementsNeededError, Succeeded, complete, recorder_rests, succeed
+from ledger.succession_endorsed import close, open_successor, opening_to_endorse, propose_closing
+from ledger.trust import UntrustedError
 from ledger.verdict import LogVerdict
 
 FIRST, SECOND, THIRD = "strongroom/TESTSTORE0000", "strongroom/TESTSTORE0001", "strongroom/TESTSTORE0002"
@@ -343,3 +351,73 @@ def test_an_entry_that_claims_to_carry_something_else_is_found(layout: StoreLayo
     assert [finding.code for finding in findings] == ["log-link-broken"]
     assert "entry 3" in findings[0].object
     assert "carried.wrong" in {problem.code for problem in Checker(layout.root).check()}
+
+
+# ------------------------------------------------------------------------------------------------------- root keys
+
+
+@pytest.fixture
+def root_key() -> FileSigner:
+    return FileSigner(Ed25519PrivateKey.generate())
+
+
+@pytest.fixture
+def rooted(tmp_path: Path, root_key: FileSigner) -> StoreLayout:
+    """A store in which one root key must agree."""
+    layout = StoreLayout(tmp_path / "rooted")
+    roots = RootKeys(keys=(PublicKey(algorithm="ed25519", spki=root_key.spki),), threshold=1)
+    found_store(layout, origin=FIRST, settings="", login=whoever_tests(), roots=roots)
+    return layout
+
+
+def signed(proposal: Proposal, key: FileSigner) -> bytes:
+    return endorse(proposal.matter, key, seen=proposal.seen, signed_at=now())
+
+
+def closed(layout: StoreLayout, key: FileSigner) -> Proposal:
+    """Close the log as its root key wants it; return what must be endorsed next."""
+    ending = propose_closing(layout, origin=SECOND, reason="yearly change", by=BY, role="custodian")
+    return close(layout, ending.event.event, [signed(ending, key)])
+
+
+def test_with_root_keys_both_ends_of_the_link_are_endorsed(rooted: StoreLayout, root_key: FileSigner) -> None:
+    with pytest.raises(EndorsementsNeededError):
+        rotated(rooted)
+    opening = closed(rooted, root_key)
+    with pytest.raises(EndorsementsNeededError):
+        start(rooted)
+    assert opening_to_endorse(rooted) == opening
+    done = open_successor(rooted, opening.event.event, [signed(opening, root_key)])
+    assert done is not None
+    assert verified(rooted).findings == []
+    assert problems_of(rooted.root) == []
+
+
+def test_a_strange_key_closes_nothing_and_opens_nothing(rooted: StoreLayout, root_key: FileSigner) -> None:
+    stranger = FileSigner(Ed25519PrivateKey.generate())
+    with pytest.raises(UntrustedError):
+        closed(rooted, stranger)
+    assert "log.closed" not in types(rooted)
+    opening = closed(rooted, root_key)
+    with pytest.raises(UntrustedError):
+        open_successor(rooted, opening.event.event, [signed(opening, stranger)])
+    assert not (rooted.succession / "endorsements.json").exists()
+
+
+def test_a_newer_proposal_takes_the_place_of_an_older_one(rooted: StoreLayout, root_key: FileSigner) -> None:
+    older = propose_closing(rooted, origin=SECOND, reason=None, by=BY, role="custodian")
+    newer = propose_closing(rooted, origin=THIRD, reason=None, by=BY, role="custodian")
+    with pytest.raises(NotFoundError):
+        close(rooted, older.event.event, [signed(older, root_key)])
+    assert [one.event.event for one in pending(rooted)] == [newer.event.event]
+
+
+def test_a_successor_that_nobody_endorsed_is_found(rooted: StoreLayout, root_key: FileSigner) -> None:
+    """Whoever has the machine can write it, and sign it with the keys that are there."""
+    closed(rooted, root_key)
+    (rooted.succession / "endorsements.json").write_text("[]")
+    complete(rooted)
+    assert [(one.code, "endorsements" in one.object) for one in verified(rooted).findings] == [
+        ("log-link-broken", True)
+    ]
+    assert "entry.endorsements" in {problem.code for problem in Checker(rooted.root).check()}

@@ -63,6 +63,17 @@ def check_people(entries: Mapping[int, Entry], opened: Mapping[int, Mapping[str,
         keys.check_people(entry, opened.get(seq, {}))
 
 
+def check_opening(before: Mapping[int, Entry], first: Entry, findings: Findings) -> None:
+    """The root keys that are valid at the end of a log agree to the first entry of its successor."""
+    keys = Keys(lambda code, detail: None, lambda code, detail: None)  # what is wrong in that log was found there
+    for seq, entry in sorted(before.items()):
+        if seq == 0:
+            keys.open(entry)
+        keys.follow(entry, {})
+    keys.says(lambda code, detail: findings.bad(code, f"log.opened of {first.log}", detail))
+    keys.is_agreed(first, at=len(before))
+
+
 class Keys:
     """The keys of one log, as far as its entries were followed."""
 
@@ -72,6 +83,9 @@ class Keys:
         self._log_key: str | None = None
         self._threshold = 0
         self._keys: dict[str, NamedKey] = {}
+
+    def says(self, bad: Say) -> None:
+        self._bad = bad
 
     def open(self, entry: Entry) -> None:
         """Take the keys of entry 0."""
@@ -107,7 +121,7 @@ class Keys:
         """Take note of a change of keys. ``values`` are the opened commitments of the entry, where there are any."""
         if entry.type not in ("key.enrolled", "key.revoked", "log.closed"):
             return
-        if not self._is_agreed(entry):
+        if not self.is_agreed(entry, at=entry.seq):
             return
         if entry.type == "key.enrolled":
             self._enrol(entry, values)
@@ -171,12 +185,12 @@ class Keys:
 
     # ----------------------------------------------------------------------------------------------- endorsements
 
-    def _is_agreed(self, entry: Entry) -> bool:
-        """Return whether enough root keys endorsed the entry, and every endorsement in it holds."""
+    def is_agreed(self, entry: Entry, *, at: int) -> bool:
+        """Return whether enough root keys valid at ``at`` endorsed the entry, and every endorsement in it holds."""
         stated = entry.facts.get("endorsements")
         texts = stated if isinstance(stated, list) else []
         matter = {name: fact for name, fact in entry.facts.items() if name != "endorsements"}
-        persons = self.endorsers(entry, texts, matter, "root")
+        persons = self.endorsers(entry, texts, matter, "root", at=at)
         if persons is None:
             return False
         if len(persons) < self._threshold:
@@ -194,10 +208,10 @@ class Keys:
         elif not isinstance(texts, list) or len(texts) != entry.endorsements:
             self._bad("entry.endorsements", f"says {entry.endorsements}, its opening holds others")
         else:
-            self.endorsers(entry, texts, entry.facts, "personal")
+            self.endorsers(entry, texts, entry.facts, "personal", at=entry.seq)
 
     def endorsers(
-        self, entry: Entry, texts: Sequence[Json], facts: Mapping[str, Json], purpose: str
+        self, entry: Entry, texts: Sequence[Json], facts: Mapping[str, Json], purpose: str, *, at: int
     ) -> set[str] | None:
         """Return who endorsed the entry: a person where the holder is known, else a key. None: one does not hold."""
         found: list[str] = []
@@ -221,7 +235,7 @@ class Keys:
             if subjects != dict(entry.subjects) or any(predicate[name] != value for name, value in wanted.items()):
                 self._bad("entry.endorsements", f"{keyid} endorsed something else")
                 return None
-            if key is None or key.purpose != purpose or not key.speaks_at(entry.seq):
+            if key is None or key.purpose != purpose or not key.speaks_at(at):
                 self._bad("entry.endorsements", f"{keyid} is no {purpose} key that is valid here")
                 return None
             if key.algorithm not in KNOWN:

@@ -10,6 +10,7 @@ from pathlib import Path
 from checker_entry import Entry
 from checker_findings import Findings, entry_name
 from checker_json import Json
+from checker_keys import check_opening
 from checker_tree import Checkpoint
 
 _CARRIED_KINDS = ("item", "drop", "actor")
@@ -49,6 +50,7 @@ def check_link(before: End, entries: Mapping[int, Entry], findings: Findings) ->
     for member, value in expected.items():
         if stated.get(member) != value:
             findings.bad("link.predecessor", member, f"{stated.get(member)!r} is stated, {value!r} is there")
+    check_opening(before.entries, entries[0], findings)
     if stated.get("ended") == "closed":
         _check_closed(before, entries[0], findings)
 

@@ -16,7 +16,7 @@ import msgspec
 from base.errors import LedgerError
 from hashing.base64_text import Base64Error, decode_url, encode_url
 from hashing.digest import Digest
-from hashing.strict_json import Json, StrictJsonError, canonical_document, parse_strict, refuse_unless_document
+from hashing.strict_json import Json, StrictJsonError, canonical_document, parse_document
 
 SALT_BYTES = 16
 MAX_OPENING_BYTES = 64 * 1024 * 1024  # a manifest of 100,000 items is about 20 MB
@@ -83,8 +83,7 @@ def parse_opening(text: str) -> Opening:
     if len(text) > MAX_OPENING_BYTES:
         raise OpeningError(f"an opening of {len(text)} bytes, at most {MAX_OPENING_BYTES} are allowed")
     try:
-        parsed = parse_strict(decode_url(text), max_bytes=MAX_OPENING_BYTES)
-        refuse_unless_document(parsed)  # finds U+0000, which is lawful JSON
+        parsed = parse_document(decode_url(text), max_bytes=MAX_OPENING_BYTES)
     except (Base64Error, StrictJsonError) as err:
         raise OpeningError(f"not an opening: {err}") from err
     match parsed:

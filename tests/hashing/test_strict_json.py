@@ -16,7 +16,9 @@ from hashing.strict_json import (
     canonical,
     canonical_document,
     parse_canonical,
+    parse_document,
     parse_strict,
+    refuse_unless_document,
 )
 
 LIMIT = 2**53
@@ -321,3 +323,32 @@ def test_the_strict_reader_raises_only_its_own_error(data: bytes) -> None:
         return
     # What is accepted means the same to the plain parser of the standard library.
     assert json.loads(data) == value
+
+
+SPELLINGS = st.sampled_from(
+    [
+        *(b'{"a":1,"a":1}', b'{"b":1,"a":2}', b'{"a":{"b":1,"b":2}}', b"[1.0]", b"[1e3]", b"[-0]", b"[ 1]", b"[1]\n"),
+        *(b"[9007199254740992]", b"[-9007199254740992]", b"[9007199254740991]", b'["\\u0000"]', b'["\\ud800"]'),
+        *(b'["\\u00e9"]', b'["a/b"]', b'["\\/"]', b'["\x7f"]', b"[NaN]", b"[]", b"{}", b"[[],{}]", b"", b"[", b"[1],"),
+        *(b"[" * 70 + b"]" * 70, b"[" * 6 + b"]" * 6, b'{"":""}', b"true", b"null", b'["\xc3\xa9"]', b'["\x00"]'),
+    ]
+)
+
+
+@given(SPELLINGS | st.binary(max_size=12) | st.text('{}[]",:0123456789.-eE \\u/ab', max_size=14).map(str.encode))
+def test_the_quick_way_reads_what_the_slow_one_reads_and_refuses_what_it_refuses(data: bytes) -> None:
+    try:
+        slow: object = parse_strict(data, max_bytes=1000)
+        refuse_unless_document(slow)
+    except StrictJsonError:
+        with pytest.raises(StrictJsonError):
+            parse_document(data, max_bytes=1000)
+    else:
+        quick = parse_document(data, max_bytes=1000)
+        assert quick == slow
+        assert repr(quick) == repr(slow)  # True is not 1
+
+
+@given(document_values)
+def test_every_document_is_read_as_it_was_written(value: Json) -> None:
+    assert parse_document(canonical_document(value), max_bytes=1 << 20) == value

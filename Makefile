@@ -42,6 +42,11 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
 	@touch $@
 
+$(VENV)/.fuzz: requirements-fuzz.lock $(VENV)/.created
+	@echo 'Installing the locked fuzzer (once) ...'
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-fuzz.lock
+	@touch $@
+
 # The wheel is what users get, so the wheel is what is run and tested: never an editable install.
 $(VENV)/.installed: $(SOURCES) $(VENV)/.runtime
 	@rm -rf build dist
@@ -55,7 +60,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed $(VENV)/.dev
 	@$(BIN)/python -P -m pytest -m 'not long' $(ARGS)
 
-test-long: $(VENV)/.installed $(VENV)/.dev
+test-long: $(VENV)/.installed $(VENV)/.dev $(VENV)/.fuzz
 	@$(BIN)/python -P -m pytest $(ARGS)
 
 lint: $(VENV)/.installed $(VENV)/.dev

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ HOW_TO_GET = {
     "restic": "apt-get install restic",
     "softhsm2-util": "apt-get install softhsm2",
     "root": "run the tests as root",
+    "atheris": "make test-long",
 }
 
 _NOT_RUN = pytest.StashKey[dict[str, set[str]]]()
@@ -86,6 +88,8 @@ def _is_present(thing: str) -> bool:
         return (corpus_root() / CORPUS_FOLDER).is_dir()
     if thing == "root":  # to mount a small disk, to become somebody else
         return os.geteuid() == 0
+    if thing == "atheris":  # a library, not a program
+        return find_spec("atheris") is not None
     return shutil.which(thing) is not None
 
 

@@ -20,11 +20,10 @@ import tlog_scales.reader
 import tlog_scales.signing
 import tlog_scales.tlog
 import tlog_scales.writer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from google.protobuf.json_format import Parse, ParseError
 from in_toto_attestation.v1.statement import Statement as ReferenceStatement
 from in_toto_attestation.v1.statement_pb2 import Statement as ReferenceMessage
+from reference_log import LOG, ORIGIN, PRIVATE, PUBLIC, LogSigner, halves, random_entries, write_log
 from securesystemslib.dsse import Envelope as ReferenceEnvelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer._key import SSlibKey
@@ -50,67 +49,21 @@ from hashing.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from hashing.note import NoteSignature, parse_vkey, sign_note, vkey
+from hashing.note import NoteSignature, parse_vkey, sign_note
 from hashing.receipt import Receipt, verify_receipt
 from hashing.statement import build_statement, parse_statement
 from hashing.strict_json import canonical
 from hashing.tiles import (
     ENTRIES,
-    TileMissingError,
-    TileRef,
     TileSubtrees,
     bundles_at,
-    bundles_for,
-    grow,
     parse_path,
     tiles_at,
 )
 
 SIZES = [0, 1, 2, 255, 256, 257, 511, 512, 513]
-ORIGIN = "ledger.example/unit-7"
-PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-PUBLIC = PRIVATE.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-LOG = parse_vkey(vkey(ORIGIN, PUBLIC))
 
-
-class LogSigner:
-    name = ORIGIN
-    key_id = LOG.key_id
-
-    def sign(self, message: bytes) -> bytes:
-        return PRIVATE.sign(message)
-
-
-def random_entries(count: int, *, seed: int) -> list[bytes]:
-    chance = random.Random(seed)
-    return [chance.randbytes(chance.choice([0, 1, 40, 700])) for _ in range(count)]
-
-
-def write_log(root: Path, steps: list[list[bytes]]) -> Checkpoint:
-    """Write a log below ``root`` as our formats say, in several steps, and return its checkpoint."""
-
-    def read(ref: TileRef) -> bytes:
-        try:
-            return (root / ref.path).read_bytes()
-        except FileNotFoundError as err:
-            raise TileMissingError(ref.path) from err
-
-    size = 0
-    for entries in steps:
-        files = {**grow(size, list(map(leaf_hash, entries)), read), **bundles_for(size, entries, read)}
-        for ref, data in files.items():
-            (root / ref.path).parent.mkdir(parents=True, exist_ok=True)
-            (root / ref.path).write_bytes(data)
-        size += len(entries)
-    checkpoint = Checkpoint(origin=ORIGIN, size=size, root=Digest(tree_root(size, TileSubtrees(read, size))))
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "checkpoint").write_bytes(sign_note(checkpoint.text(), [LogSigner()]))
-    return checkpoint
-
-
-def halves(entries: list[bytes], *, seed: int) -> list[list[bytes]]:
-    cut = random.Random(seed).randint(0, len(entries))
-    return [entries[:cut], entries[cut:]]
+SIZES = [0, 1, 2, 255, 256, 257, 511, 512, 513]
 
 
 # ------------------------------------------------------------------------------------------------ tlog-scales

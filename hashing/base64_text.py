@@ -6,12 +6,12 @@ signed format that is a hole: here a text that is not what the encoder writes is
 
 from __future__ import annotations
 
-import base64
 import binascii
 
 from base.errors import LedgerError
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 class Base64Error(LedgerError):
@@ -44,8 +44,8 @@ def encode_url(raw: bytes) -> str:
 def decode_url(text: str) -> bytes:
     """Return the bytes that `encode_url` wrote as ``text``. Raises Base64Error for any other spelling."""
     try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError as err:
+        raw = binascii.a2b_base64(text.encode("ascii").translate(_STANDARD) + b"=" * (-len(text) % 4))
+    except ValueError as err:  # binascii.Error, and str with characters beyond ASCII
         raise Base64Error(f"not URL-safe base64: {len(text)} characters") from err
     if encode_url(raw) != text:
         raise Base64Error(f"not the canonical unpadded URL-safe base64 of its bytes: {len(text)} characters")

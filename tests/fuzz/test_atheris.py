@@ -18,7 +18,7 @@ TARGET = Path(__file__).with_name("atheris_target.py")
 @pytest.mark.needs("atheris")
 @pytest.mark.parametrize("name", [parser.name for parser in PARSERS])
 def test_atheris_finds_nothing(name: str, tmp_path: Path) -> None:
-    command = [
+    command: list[str | Path] = [
         sys.executable,
         "-P",
         TARGET,

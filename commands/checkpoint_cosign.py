@@ -31,6 +31,7 @@ _FILE_MODE = 0o644
     help="The folder of the witness: its key, the logs that it knows, and what it cosigned last.",
 )
 @click.option("--init", "name", metavar="NAME", help="Make the witness NAME in DIR, and print its vkey.")
+@click.option("--ml-dsa-44", "post_quantum", is_flag=True, help="With --init: an ML-DSA-44 key, not an Ed25519 one.")
 @click.option("--trust", "vkey", metavar="VKEY", help="Know the log with this vkey from now on.")
 @click.option("--request", metavar="FILE", type=_EXISTING, help="Answer the request in FILE.")
 @click.option("-o", "--output-file", "answer", metavar="FILE", type=_FILE, help="Where the answer goes.")
@@ -44,6 +45,8 @@ def cosign(
     answer: Path | None,
     serve: str | None,
     output: Output,
+    *,
+    post_quantum: bool,
 ) -> None:
     """Be a witness: cosign a checkpoint if the log has only grown since the last one. Works without a store.
 
@@ -65,12 +68,14 @@ def cosign(
       strongroom checkpoint cosign --witness ~/witness --trust strongroom/4XH7K3M9QZV2D+12ab34cd+AbCd...
       strongroom checkpoint cosign --witness ~/witness --request /media/stick/request -o /media/stick/answer
     """
+    from hashing.note import Algorithm
     from ledger.witness import Witness
 
     if [name, vkey, request, serve].count(None) != 3:
         raise UsageError("name one of --init, --trust, --request and --serve.")
     if name is not None:
-        _tell(output, "made", Witness.create(folder, name))
+        algorithm = Algorithm.ML_DSA_44 if post_quantum else Algorithm.COSIGNATURE_V1
+        _tell(output, "made", Witness.create(folder, name, algorithm))
         return
     witness = Witness.open(folder)
     if vkey is not None:

@@ -18,9 +18,11 @@ from base.errors import LedgerError
 from hashing.base64_text import Base64Error, decode, encode
 from hashing.checkpoint import Checkpoint, CheckpointError, EmptyRootError, open_checkpoint, parse_checkpoint
 from hashing.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE, ProofError, verify_consistency
+from hashing.ml_dsa import checkpoint_message
 from hashing.note import (
     MAX_NOTE_BYTES,
     MAX_SIGNATURES,
+    Algorithm,
     Note,
     NoteError,
     NoteSignature,
@@ -145,11 +147,16 @@ def _verify_growth(last: Checkpoint | None, new: Checkpoint, proof: Sequence[byt
     verify_consistency(old_size, new.size, proof, old_root, new.root.raw)
 
 
-def cosign(checkpoint: Checkpoint, signer: NoteSigner, *, timestamp: int) -> NoteSignature:
+def cosign(
+    checkpoint: Checkpoint, signer: NoteSigner, *, timestamp: int, algorithm: Algorithm = Algorithm.COSIGNATURE_V1
+) -> NoteSignature:
     """Return the witness's line for ``checkpoint``. ``timestamp`` (POSIX seconds) is never 0: that means no time."""
     if timestamp <= 0:
         raise RequestError("a cosignature states a time after 1970")
-    signature = signer.sign(cosignature_message(checkpoint.text(), timestamp))
+    if algorithm is Algorithm.ML_DSA_44:
+        signature = signer.sign(checkpoint_message(signer.name, checkpoint.text(), timestamp))
+    else:
+        signature = signer.sign(cosignature_message(checkpoint.text(), timestamp))
     return NoteSignature(signer.name, signer.key_id, timestamp.to_bytes(_TIMESTAMP_BYTES, "big") + signature)
 
 

@@ -31,6 +31,7 @@ from hashing.cosignature import (
 )
 from hashing.note import MAX_NOTE_BYTES, Algorithm, NoteError, Verifier, add_signatures, parse_vkey, vkey
 from ledger.keys.file import create_key, load_key
+from ledger.keys.ml_dsa_file import MlDsaSigner, create_ml_dsa_key, load_ml_dsa_key
 from ledger.keys.signer import Signer
 
 KEY, VKEY, LOCK = "witness.pem", "witness.vkey", "witness.lock"
@@ -109,9 +110,9 @@ def read_answer(data: bytes) -> Answer:
 class WitnessKey:
     """The key of a witness, as a signer of cosignatures."""
 
-    def __init__(self, signer: Signer, name: str) -> None:
+    def __init__(self, signer: Signer | MlDsaSigner, name: str, algorithm: Algorithm) -> None:
         self.name = name
-        self.verifier = parse_vkey(vkey(name, signer.public, Algorithm.COSIGNATURE_V1))
+        self.verifier = parse_vkey(vkey(name, signer.public, algorithm))
         self.key_id = self.verifier.key_id
         self._signer = signer
 
@@ -127,7 +128,7 @@ class Witness:
         self.key = key
 
     @classmethod
-    def create(cls, folder: Path, name: str) -> Self:
+    def create(cls, folder: Path, name: str, algorithm: Algorithm = Algorithm.COSIGNATURE_V1) -> Self:
         """Make a witness in an empty or new folder. Raises RefusedError, UsageError for a name that can't be one."""
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RefusedError(f"{shown(str(folder))} is not empty.", next_step="Name a new folder for the witness.")
@@ -138,7 +139,8 @@ class Witness:
                 raise UsageError(f"{name!r} can't be the name of a witness: no blanks, and no plus sign.") from error
         with fsio.declared_errors("making a witness"):
             fsio.make_directories(folder)
-            key = WitnessKey(create_key(folder / KEY), name)
+            create = create_ml_dsa_key if algorithm is Algorithm.ML_DSA_44 else create_key
+            key = WitnessKey(create(folder / KEY), name, algorithm)
             fsio.put_file(folder / VKEY, f"{key.verifier}\n".encode(), mode=0o644)  # last: without it there is none
         return cls(folder, key)
 
@@ -152,7 +154,8 @@ class Witness:
                 f"{shown(str(folder))} is no witness.",
                 next_step="Make one: `strongroom checkpoint cosign --witness DIR --init NAME`.",
             ) from error
-        key = WitnessKey(load_key(folder / KEY), named.name)
+        load = load_ml_dsa_key if named.algorithm is Algorithm.ML_DSA_44 else load_key
+        key = WitnessKey(load(folder / KEY), named.name, named.algorithm)
         if key.verifier != named:
             raise RefusedError(f"{KEY} is not the key that {VKEY} names.")
         return cls(folder, key)
@@ -208,7 +211,8 @@ class Witness:
             size = 0 if last is None else last.size
             text = f"{size}" if verdict.status is Status.OTHER_SIZE else verdict.reason
             return Answer(status=verdict.status, body=f"{text}\n".encode())
-        line = cosign(verdict.checkpoint, self.key, timestamp=int(moment.timestamp()))
+        algorithm = self.key.verifier.algorithm
+        line = cosign(verdict.checkpoint, self.key, timestamp=int(moment.timestamp()), algorithm=algorithm)
         with fsio.declared_errors("remembering a checkpoint"):
             fsio.replace_file(
                 self._folder / f"{origin_hash(origin)}.checkpoint", add_signatures(note, [line]), mode=0o644

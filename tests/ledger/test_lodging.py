@@ -14,7 +14,7 @@ from store_of_log import arrive, copied, receive
 from base.config import Settings, WitnessSetting
 from hashing.checkpoint import open_checkpoint
 from hashing.cosignature import RequestError, Status, cosign
-from hashing.note import parse_note
+from hashing.note import Algorithm, parse_note
 from hashing.policy import PolicyNotMetError, parse_policy
 from hashing.receipt import verify_receipt
 from ledger.check import check_log
@@ -148,6 +148,24 @@ def test_an_answer_finds_the_checkpoint_that_it_is_about(layout: StoreLayout, wi
     grow(layout)
     grow(layout)
     assert accept(layout, answer.body, [witness.key.verifier], where=None).checkpoint.size == 2
+
+
+def test_an_ml_dsa_witness_beside_one_with_ed25519(
+    layout: StoreLayout, witnesses: list[Witness], tmp_path: Path
+) -> None:
+    later = Witness.create(tmp_path / "pq", "witness.example/pq", Algorithm.ML_DSA_44)
+    with LogReader(layout) as log:
+        later.trust(str(log.trust.log_key))
+    both = [witnesses[0], later]
+    set_witnesses(layout, both, quorum=2)
+    requests = [(witness, request_to(layout, witness.key.verifier)) for witness in both]
+    for witness, request in requests:
+        accept(layout, witness.answer(request.encode(), moment=MOMENT).body, [witness.key.verifier], where=None)
+    verdict = check_log(layout)
+    assert verdict.findings == []
+    assert verdict.witnesses is not None
+    assert verdict.witnesses.quorum_size == 2
+    assert problems_of(layout.root) == []
 
 
 def test_a_stranger_and_a_forger_are_not_believed(layout: StoreLayout, witnesses: list[Witness]) -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import tlog_scales.signing
+import tlog_scales.tlog
 from other_process import run_killed
 from store_of_log import arrive, copied, receive
 
@@ -14,7 +16,7 @@ from base.errors import BusyError, EvidenceError, LedgerError, NotFoundError, Re
 from base.fsio import Lock
 from hashing.checkpoint import open_cosigned
 from hashing.cosignature import AddCheckpoint, RequestError, Status, origin_hash
-from hashing.note import parse_vkey, vkey
+from hashing.note import Algorithm, parse_vkey, vkey
 from ledger.layout import StoreLayout
 from ledger.memories import LogRoots
 from ledger.reader import LogReader
@@ -100,6 +102,39 @@ def test_another_history_of_the_log_is_never_cosigned(layout: StoreLayout, witne
         assert raised.value.exit_code == 21
         assert remembered(witness, layout) == 5
         grow(twin)
+
+
+def test_a_witness_with_an_ml_dsa_key_does_the_same(layout: StoreLayout, tmp_path: Path) -> None:
+    """And tlog-scales accepts its line."""
+    made = Witness.create(tmp_path / "pq", "witness.example/pq", Algorithm.ML_DSA_44)
+    made.trust(log_vkey(layout))
+    witness = Witness.open(tmp_path / "pq")
+    assert witness.answer(request(layout, 0), moment=MOMENT).status is Status.COSIGNED
+    grow(layout)
+    answer = witness.answer(request(layout, 2), moment=MOMENT)
+    assert (answer.status, remembered(witness, layout)) == (Status.COSIGNED, 5)
+    theirs = tlog_scales.signing.MLDSA44CosignatureVerifier(
+        tlog_scales.signing.Vkey.from_string(str(made.key.verifier))
+    )
+    with LogReader(layout) as log:
+        newest = log.sealed()
+    line = tlog_scales.signing.NoteSignature.from_line(answer.body.decode().rstrip("\n"))
+    theirs.verify_note(line, tlog_scales.tlog.Checkpoint(newest.origin, newest.size, newest.root.raw, []))
+
+
+@pytest.mark.parametrize("change", ["missing", "open", "other"])
+def test_an_ml_dsa_key_that_may_not_be_used_is_refused(tmp_path: Path, change: str) -> None:
+    Witness.create(tmp_path / "pq", "witness.example/pq", Algorithm.ML_DSA_44)
+    Witness.create(tmp_path / "ed", "witness.example/ed")
+    path = tmp_path / "pq" / "witness.pem"
+    if change == "missing":
+        path.unlink()
+    elif change == "open":
+        path.chmod(0o644)
+    else:
+        path.write_bytes((tmp_path / "ed" / "witness.pem").read_bytes())
+    with pytest.raises(NotFoundError if change == "missing" else RefusedError):
+        Witness.open(tmp_path / "pq")
 
 
 @pytest.mark.parametrize("failpoint", ["write", "fsync", "rename"])
@@ -240,7 +275,9 @@ def test_every_refusal_goes_over_a_stick_and_has_its_exit_code(
         assert "--old 17" in raised.value.next_step
 
 
-@pytest.mark.parametrize("data", [b"refused ", b"refused 200 x", b"refused 999 x", b"refused 404x", b"refused \xff\n"])
+@pytest.mark.parametrize(
+    "data", [b"refused ", b"refused 200 x", b"refused 999 x", b"refused 404", b"refused 404x", b"refused \xff\n"]
+)
 def test_a_refusal_in_another_spelling_is_refused(data: bytes) -> None:
     with pytest.raises(RequestError):
         read_answer(data)

@@ -20,6 +20,7 @@ SCRIPTS = (
     "sandbox_start",
     "tier1",
     "queries",
+    "receipt",
     "verify_log",
     "verify_masters",
     "sealing_large",

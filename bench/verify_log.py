@@ -10,27 +10,18 @@ databases, each opening fitted to its commitment, is measured once and has no ba
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from large_log import BATCH, BYTES_AN_ENTRY, log_of
 from measuring import Options, cost_of, options, pairs_of, print_machine, verdict, workplace
 
-from hashing.digest import Digest
 from hashing.ed25519 import load_public
 from hashing.tiles import ENTRIES, TILE_WIDTH, TileRef, read_entries
-from ledger.actors import current_login
-from ledger.arrivals import Arrival
 from ledger.entry import parse_entry
-from ledger.events.drop import drop_received
-from ledger.events.item import SourceStat
-from ledger.founding import found_store
-from ledger.identifiers import new_identifier
 from ledger.layout import StoreLayout
-from ledger.record import Recorder
-from ledger.seal import seal
 from ledger.tile_files import read_tile
 from ledger.trust import trust_of
 
@@ -38,10 +29,7 @@ COST, COST_BAR = "log verify: CPU per entry : one verify call", 1.30
 SPEED, SPEED_BAR = "log verify: 2 processes : 1", 1.8
 MEMORY, MEMORY_BAR_MB = "log verify: memory of the first process, MB", 500.0
 SIZE = 1_000_000
-BATCH = 2_000
-BYTES_AN_ENTRY = 6_000  # log, both databases, journals
 SIGNATURES = 20_000  # that the peer verifies
-STAT = SourceStat(size_bytes=1, mtime_ns=1, ctime_ns=1, inode=1, device=1, mode=0o100644)
 _CHECK = """
 import json, sys
 from pathlib import Path
@@ -89,41 +77,6 @@ def measure(asked: Options, copy: StoreLayout, size: int) -> int:
         verdict(MEMORY, used, MEMORY_BAR_MB),
     ]
     return max(statuses)
-
-
-def log_of(root: Path, size: int) -> StoreLayout:
-    """Make a store whose sealed log has ``size`` entries, nearly all of them masters; nothing is in its vault."""
-    layout = StoreLayout(root)
-    origin = f"strongroom/{new_identifier('item')[-13:]}"
-    found_store(layout, origin=origin, settings="", login=current_login(os.getuid()))
-    with Recorder.open(layout) as recorder:
-        drop = new_identifier("drop")
-        recorder.record(
-            [
-                drop_received(
-                    drop,
-                    settled_by="quiet",
-                    share=b"/srv/share",
-                    name=b"card",
-                    depositor_uid=1000,
-                    depositor_user="tech",
-                    arrival_key=os.urandom(32),
-                )
-            ]
-        )
-        for first in range(3, size, BATCH):
-            recorder.record([arrival(drop, number) for number in range(first, min(first + BATCH, size))])
-            if first % (25 * BATCH) < BATCH:
-                seal(recorder)
-        seal(recorder)
-    return layout
-
-
-def arrival(drop: str, number: int) -> Arrival:
-    path = b"DCIM/%d.mp4" % number
-    return Arrival(
-        drop=drop, path=path, sha256=Digest.of(path), size_bytes=1, read_back="page-cache-dropped", stat=STAT
-    )
 
 
 def measured(root: Path, size: int, *, processes: int) -> tuple[float, float, float]:

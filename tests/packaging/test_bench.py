@@ -11,7 +11,9 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BENCH = CHECKOUT / "bench"
-SCRIPTS = sorted(path.stem for path in BENCH.glob("*.py") if path.stem not in ("measuring", "run_all", "bare_script"))
+SCRIPTS = sorted(
+    path.stem for path in BENCH.glob("*.py") if path.stem not in ("measuring", "run_all", "bare_script", "large_log")
+)
 
 
 def run_bench(

@@ -286,7 +286,7 @@ class Policy(NamedTuple):
             report.bad(6, name, f"{len(cosigned)} of {len(self.witnesses)} witnesses cosigned: no quorum")
 
 def read_policy(data: bytes) -> Policy:
-    need(re.fullmatch(rb"[\t\n\x20-\x7e\x80-\xff]*", data), "a policy with bytes that it may not have")
+    need(re.fullmatch(rb"[\t\n\x20-\x7e\x80-\xff]*\n", data), "a policy with bytes that it may not have, or cut short")
     policy, free = Policy([], {}, {}, ""), {"none"}  # free: named, and in no group so far
     for line in data.decode("utf-8", "replace").split("\n"):
         kind, *words = line.split() or ["#"]

@@ -37,6 +37,12 @@ from ledger.keys.file import (
 from ledger.keys.persons import PersonSigner, person_signer
 from ledger.keys.signer import AnySigner, Signer
 
+# A key of an algorithm with the number 1.3.85.112, which nobody has: found by atheris.
+UNKNOWN = (
+    b"-----BEGIN PRIVATE KEY-----\n"
+    b"MC4CAQAwBQYDK1VwBCIEICAhIiMkJSYnKCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4/\n"
+    b"-----END PRIVATE KEY-----\n"
+)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
@@ -120,8 +126,9 @@ def test_a_key_that_others_can_read_or_write_is_refused(tmp_path: Path, mode: in
         pem(KEY, b"secret"),
         pem(ec.derive_private_key(7, ec.SECP256R1())),
         b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        UNKNOWN,
     ],
-    ids=["empty", "text", "cut", "encrypted", "p256", "nonsense"],
+    ids=["empty", "text", "cut", "encrypted", "p256", "nonsense", "of an unknown algorithm"],
 )
 def test_a_file_that_is_no_usable_key_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(KeyFileError, match=r"log\.pem"):
@@ -164,8 +171,9 @@ class TestPersonSigner(AnySignerContract):
         pem(ec.derive_private_key(7, ec.SECP384R1())),
         pem(rsa.generate_private_key(65537, 1024)),
         pem(KEY, PASSPHRASE),
+        UNKNOWN,
     ],
-    ids=["empty", "p384", "rsa-1024", "without its passphrase"],
+    ids=["empty", "p384", "rsa-1024", "without its passphrase", "of an unknown algorithm"],
 )
 def test_a_key_of_a_person_that_can_not_speak_in_a_log_is_refused(data: bytes) -> None:
     with pytest.raises(KeyFileError):

@@ -30,7 +30,7 @@ from hashing.strict_json import MAX_ENTRY_BYTES, StrictJsonError, canonical, par
 from hashing.time_stamp import Authority, AuthorityError, TimeStampError, query_nonce, verify_time_stamp
 from ledger.entry import ENDORSEMENTS, Entry, parse_entry
 from ledger.events import EVENT_TYPES
-from ledger.keys.file import KeyFileError
+from ledger.keys.file import KeyFileError, _any_key
 from ledger.keys.pending import Proposal, ProposalError, encode_proposal, parse_proposal
 from ledger.keys.persons import PersonSigner
 from ledger.trust import KeyRegister
@@ -207,6 +207,12 @@ def entries_and_keys() -> list[Parser]:
             for key in kinds
         ),
         Parser(name="private key", read=_pem, errors=(KeyFileError,), samples=(RECORDER_SIGNER.pem(None),)),
+        Parser(
+            name="key of the machine",
+            read=lambda data: _any_key(data, "recorder.pem"),
+            errors=(KeyFileError,),
+            samples=(RECORDER_SIGNER.pem(None),),
+        ),
         Parser(
             name="entry",
             read=parse_entry,

@@ -11,10 +11,11 @@ from vectors import vector_bytes, vector_json
 from base.clock import format_time, parse_time
 from base.config import SettingsError, parse_settings
 from base.errors import UsageError
-from hashing import base64_text
+from hashing import base64_text, ml_dsa
 from hashing.checkpoint import CheckpointError, open_checkpoint, open_cosigned, parse_checkpoint
 from hashing.cosignature import RequestError, parse_answer, parse_request
 from hashing.digest import ZERO_DIGEST, Digest, DigestFormatError
+from hashing.ed25519 import SignatureError
 from hashing.manifest import ManifestError, parse_manifest
 from hashing.merkle import ProofError, verify_consistency, verify_inclusion
 from hashing.note import NoteError, parse_note, parse_vkey
@@ -26,6 +27,7 @@ from ledger.witness import read_answer
 
 _EXAMPLES: dict[str, Any] = vector_json("computed/examples.json")
 _LOG, _WITNESS = parse_vkey(_EXAMPLES["log_vkey"]), parse_vkey(_EXAMPLES["wit_vkey"])
+_ML_DSA = parse_vkey(vector_bytes("computed/log7-mldsa.vkey").decode("ascii").strip())
 _NOTE, _COSIGNED = vector_bytes("computed/log7/checkpoint"), _EXAMPLES["cp7"].encode()
 _CHECKPOINT = open_checkpoint(_NOTE, _LOG)
 _RECEIPT = vector_bytes("computed/log600-index256.tlog-proof")
@@ -43,7 +45,7 @@ def _write_note(note: Any) -> bytes:
 def texts() -> list[Parser]:
     base64_error, usage = (base64_text.Base64Error,), (UsageError,)
     times = (format_time(RECORDED_AT).encode(), b"2024-02-29T23:59:59.999999Z")
-    vkeys = tuple(str(key).encode() for key in (_LOG, _WITNESS))
+    vkeys = tuple(str(key).encode() for key in (_LOG, _WITNESS, _ML_DSA))
     paths = (b"tile/0/x001/234.p/17", b"tile/entries/000", b"tile/63/x999/x999/999")
     return [
         Parser(
@@ -152,6 +154,18 @@ def tlog_formats() -> list[Parser]:
             read=lambda data: open_cosigned(data, _LOG, (_WITNESS,)),
             errors=checkpoint_error,
             samples=(_COSIGNED,),
+        ),
+        Parser(
+            name="checkpoint cosigned with ML-DSA-44",
+            read=lambda data: open_cosigned(data, _LOG, (_ML_DSA,)),
+            errors=checkpoint_error,
+            samples=(vector_bytes("computed/log7-mldsa.checkpoint"),),
+        ),
+        Parser(
+            name="message of ML-DSA-44",
+            read=lambda data: ml_dsa.checkpoint_message("witness", data.decode("utf-8", "replace"), 1),
+            errors=(SignatureError,),
+            samples=(_CHECKPOINT.text().encode(),),
         ),
         Parser(
             name="receipt",

@@ -201,6 +201,11 @@ def _declared_errors() -> Iterator[None]:
         x509.UnsupportedGeneralNameType,
     ) as error:
         raise TimeStampError(f"not a valid time-stamp token: {error}") from error
+    except BaseException as error:
+        # A panic in the Rust of the library, as over a name that is not UTF-8: no Exception, and no public name.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise TimeStampError("not a valid time-stamp token: the library could not read it") from error
 
 
 # ------------------------------------------------------------------------------------------------- a little DER

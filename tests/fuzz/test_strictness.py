@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tracemalloc
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 
 import pytest
@@ -190,3 +191,17 @@ def test_strict_json_of_a_million_keys_is_refused_by_its_size() -> None:
     data = b"{" + b",".join(b'"%d":1' % number for number in range(20_000)) + b"}"
     with pytest.raises(StrictJsonError, match="at most"):
         parse_strict(data, max_bytes=MAX_ENTRY_BYTES)
+
+
+# ----------------------------------------------------------------------------------------- what the fuzzers have found
+
+
+def test_a_certificate_whose_name_is_no_text_is_refused_though_the_library_panics() -> None:
+    """Found by atheris: `rfc3161_client` 1.0.9 panics, which is no Exception and would end the program."""
+    parser = BY_NAME["certificates of an authority"]
+    lines = parser.samples[0].split(b"\n")
+    der = b64decode(b"".join(lines[1:-2]))
+    damaged = der.replace(b"Root", b"\xffoot")
+    assert damaged != der
+    pem = lines[0] + b"\n" + b64encode(damaged) + b"\n" + lines[-2] + b"\n"
+    assert not judged(parser, pem)

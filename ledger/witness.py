@@ -29,7 +29,7 @@ from hashing.cosignature import (
     origin_hash,
     parse_request,
 )
-from hashing.note import MAX_NOTE_BYTES, Algorithm, NoteError, Verifier, add_signatures, parse_vkey, vkey
+from hashing.note import MAX_NOTE_BYTES, Algorithm, NoteError, Verifier, parse_vkey, verify_note, vkey
 from ledger.keys.file import create_key, load_key
 from ledger.keys.ml_dsa_file import MlDsaSigner, create_ml_dsa_key, load_ml_dsa_key
 from ledger.keys.signer import Signer
@@ -207,16 +207,17 @@ class Witness:
         log = self._known(origin)
         last = None if log is None else self._remembered(log)
         verdict = judge(parse_request(body), log, last)
-        if verdict.checkpoint is None:
+        if log is None or verdict.checkpoint is None:
             size = 0 if last is None else last.size
             text = f"{size}" if verdict.status is Status.OTHER_SIZE else verdict.reason
             return Answer(status=verdict.status, body=f"{text}\n".encode())
         algorithm = self.key.verifier.algorithm
         line = cosign(verdict.checkpoint, self.key, timestamp=int(moment.timestamp()), algorithm=algorithm)
+        # Only lines that were verified: what a stranger added to the note might make it one that we can't read again.
+        signed = verify_note(note, [log])
+        kept = signed.text + "\n" + "".join(each.line for each in (*signed.verified, line))
         with fsio.declared_errors("remembering a checkpoint"):
-            fsio.replace_file(
-                self._folder / f"{origin_hash(origin)}.checkpoint", add_signatures(note, [line]), mode=0o644
-            )
+            fsio.replace_file(self._folder / f"{origin_hash(origin)}.checkpoint", kept.encode(), mode=0o644)
         return Answer(status=Status.COSIGNED, body=line.line.encode())
 
     def _known(self, origin: str) -> Verifier | None:

@@ -16,7 +16,7 @@ from base.errors import BusyError, EvidenceError, LedgerError, NotFoundError, Re
 from base.fsio import Lock
 from hashing.checkpoint import open_cosigned
 from hashing.cosignature import AddCheckpoint, RequestError, Status, origin_hash
-from hashing.note import Algorithm, parse_vkey, vkey
+from hashing.note import Algorithm, NoteSignature, parse_vkey, vkey
 from ledger.layout import StoreLayout
 from ledger.memories import LogRoots
 from ledger.reader import LogReader
@@ -87,6 +87,20 @@ def test_a_witness_that_is_opened_again_remembers(layout: StoreLayout, witness: 
     again = Witness.open(tmp_path / "witness")
     assert again.answer(request(layout, 0), moment=MOMENT) == Answer(status=Status.OTHER_SIZE, body=b"2\n")
     assert again.answer(request(layout, 2), moment=MOMENT).status is Status.COSIGNED
+
+
+@pytest.mark.parametrize("others", [1, 99])
+def test_lines_that_a_stranger_added_do_not_spoil_what_it_remembers(
+    layout: StoreLayout, witness: Witness, others: int
+) -> None:
+    """Anybody may add lines to a note: one in the name of the witness, or so many that ours would be one too many."""
+    name, key_id = (NAME, witness.key.key_id) if others == 1 else ("stranger.example/x", b"abcd")
+    line = NoteSignature(name, key_id, bytes(72)).line
+    spoiled = request(layout, 0) + line.encode() * others
+    assert witness.answer(spoiled, moment=MOMENT).status is Status.COSIGNED
+    grow(layout)
+    assert witness.answer(request(layout, 2), moment=MOMENT).status is Status.COSIGNED
+    assert remembered(witness, layout) == 5
 
 
 def test_another_history_of_the_log_is_never_cosigned(layout: StoreLayout, witness: Witness, tmp_path: Path) -> None:

@@ -89,14 +89,14 @@ def algorithm_of(spki: bytes) -> str:
     except SignatureError:
         pass  # of another kind, or an Ed25519 key that nobody should use, which falls through to the end
     # Here, because the other kinds of key bring much along: most logs have none.
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
     try:
         key = load_der_public_key(spki)
         written = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, InternalError) as error:
         raise PublicKeyError("not a DER SubjectPublicKeyInfo of a known kind of key") from error
     if written != spki:
         raise PublicKeyError("a public key in another spelling than the canonical one")

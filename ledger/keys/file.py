@@ -241,7 +241,7 @@ def _our_key(data: bytes) -> Ed25519PrivateKey | None:
 def _any_key(data: bytes, name: str) -> Ed25519PrivateKey:
     """Return the key in ``data``, however another program spelled it. Raises KeyFileError."""
     # Here, because it brings every other kind of key along: a tenth of the start of a short command.
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     passphrase = configured_passphrase() if b"ENCRYPTED" in data else None
@@ -253,7 +253,7 @@ def _any_key(data: bytes, name: str) -> Ed25519PrivateKey:
         )
     try:
         key = load_pem_private_key(data, password=passphrase)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
         raise KeyFileError(f"{name} is not a PKCS#8 key, or its passphrase is another one.") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyFileError(f"{name} is not an Ed25519 key.")

@@ -29,13 +29,13 @@ class PersonSigner:
 
     def __init__(self, data: bytes, *, passphrase: bytes | None, name: str) -> None:
         """Read the PEM file ``data``. Raises KeyFileError."""
-        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.exceptions import InternalError, UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import ec, rsa
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
         try:
             key = load_pem_private_key(data, password=passphrase)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
             raise KeyFileError(f"{name} is not a private key in PEM, or its passphrase is missing or wrong.") from error
         if not isinstance(key, Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise KeyFileError(f"{name} is of a kind that this program does not know.")

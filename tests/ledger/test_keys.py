@@ -43,6 +43,12 @@ UNKNOWN = (
     b"MC4CAQAwBQYDK1VwBCIEICAhIiMkJSYnKCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4/\n"
     b"-----END PRIVATE KEY-----\n"
 )
+# A key with one byte too few, for which OpenSSL has no word of its own: found by atheris.
+TOO_SHORT = (
+    b"-----BEGIN PRIVATE KEY-----\n"
+    b"MC0CAQAwBQYDK2VwBCEEHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2Nzg5Ojs8PT4=\n"
+    b"-----END PRIVATE KEY-----\n"
+)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
@@ -127,8 +133,9 @@ def test_a_key_that_others_can_read_or_write_is_refused(tmp_path: Path, mode: in
         pem(ec.derive_private_key(7, ec.SECP256R1())),
         b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
         UNKNOWN,
+        TOO_SHORT,
     ],
-    ids=["empty", "text", "cut", "encrypted", "p256", "nonsense", "of an unknown algorithm"],
+    ids=["empty", "text", "cut", "encrypted", "p256", "nonsense", "of an unknown algorithm", "too short"],
 )
 def test_a_file_that_is_no_usable_key_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(KeyFileError, match=r"log\.pem"):
@@ -172,8 +179,9 @@ class TestPersonSigner(AnySignerContract):
         pem(rsa.generate_private_key(65537, 1024)),
         pem(KEY, PASSPHRASE),
         UNKNOWN,
+        TOO_SHORT,
     ],
-    ids=["empty", "p384", "rsa-1024", "without its passphrase", "of an unknown algorithm"],
+    ids=["empty", "p384", "rsa-1024", "without its passphrase", "of an unknown algorithm", "too short"],
 )
 def test_a_key_of_a_person_that_can_not_speak_in_a_log_is_refused(data: bytes) -> None:
     with pytest.raises(KeyFileError):

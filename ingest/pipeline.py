@@ -182,9 +182,7 @@ class Pipeline:
         elif drop.row.state in ("received", "copying"):
             completed = None
             if drop.row.received:
-                completed = complete_drop(
-                    drop, recorder=self.recorder, vault=self.vault, vanished=True, stop=self.stop
-                )
+                completed = complete_drop(drop, recorder=self.recorder, vault=self.vault, vanished=True, stop=self.stop)
                 self.catalogue.bring_forward()
             self._set_state(share, drop, "problem", completed, vanished=True)
         share.put(drop, replace(drop.row, gone=True))

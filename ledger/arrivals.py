@@ -49,7 +49,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything of a drop that can be taken is sealed. Recorded once, and again when another statement came between."""
+    """All of a drop that can be taken is sealed. Recorded once, and again when another statement came between."""
 
     drop: str
     completion: str

@@ -43,7 +43,7 @@ def _arrivals(
     ``before`` says how often each path arrived in earlier logs.
     """
     rows: set[tuple[object, ...]] = set()
-    generations: dict[tuple[str | None, bytes], int] = {**before}
+    generations: dict[tuple[str | None, bytes], int] = dict(before.items())
     for seq, entry in entries.items():
         path = raw_bytes(opened[seq].values.get("source_path")) if entry.type == "master.defined" else None
         if path is None:

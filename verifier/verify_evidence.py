@@ -431,8 +431,7 @@ class Keys:
                 "commitments": {name: one for name, one in entry.commitments.items() if name != "endorsements"}}
         for text in fits(facts.get("endorsements"), (NULL, [TEXT]), "endorsements") or []:
             given = read_envelope(unbase64(text), ENDORSEMENT_TYPE)
-            need(given.predicate == {**given.predicate, **said}, "something else was endorsed")
-            need(given.subjects == entry.subjects, "something else was endorsed")
+            need((given.predicate, given.subjects) == ({**given.predicate, **said}, entry.subjects), "not this event")
             need(given.keyid in self.valid["root"], "it is endorsed with a key that is no root key here")
             key = self.valid["root"][given.keyid]
             need(key is None or key.verifies(given.signed, given.signature), "an endorsement is not valid")
@@ -567,6 +566,7 @@ def check_log(options: argparse.Namespace, report: Report) -> dict[str, tuple[in
         policy = policy or Policy([keys.log_key], {}, {}, "none")
     with report.at("checkpoint"):
         policy.check("checkpoint", checkpoint, report)
+        need(keys is None or checkpoint.signed_by(keys.log_key), "not signed by the key that entry 0 names")
         pace = min(timeit.repeat(lambda: checkpoint.signed_by(policy.logs[0]), number=1, repeat=5))
         report.line("NOTE", f"{size} signatures at {pace * 1000:.2f} ms: it takes about {pace * size * 2 + 1:.0f} s")
     for path in options.against:
@@ -593,8 +593,7 @@ def check_log(options: argparse.Namespace, report: Report) -> dict[str, tuple[in
         with report.at(f"kept checkpoint {path}"):
             need(one.origin == checkpoint.origin, f"it is of another log: {one.origin}")
             need(one.size <= size, f"it has {one.size} entries, this log {size}: rolled back")
-            words = "another root: a split view" if one.size == size else "another root: a fork"
-            need(root_of(log.leaves[:one.size]) == one.root, words)
+            need(root_of(log.leaves[:one.size]) == one.root, "root of " + ("a fork", "a split view")[one.size == size])
             report.line("OK", f"kept checkpoint {path}: this log continues it")
     log.check_rest(size)
     if options.masters:
@@ -652,6 +651,8 @@ def check_receipt(options: argparse.Namespace, report: Report) -> dict[str, tupl
         change, under = proved(trust, (f"entry-{seq}.json", f"entry-{seq}.tlog-proof"), policy, report)
         with report.at(f"entry-{seq}.json", stop=True):
             keys = keys or Keys(change, policy, options.key)
+            # A policy may list several keys, also under the name of this log.
+            need(checkpoint.signed_by(keys.log_key) and under.signed_by(keys.log_key), "not signed by the log's key")
             need(change.seq == seq, "it is another entry than it is called")
             need(under.size != checkpoint.size or under.root == checkpoint.root, "two roots of one size: a split view")
             need(under.text == checkpoint.text or trust != options.folder, "another checkpoint than that of the entry")

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from receipt_damage import TAMPERED, Given
@@ -21,9 +22,11 @@ from store_of_log import arrive, copied, item_by_a_later_key, receive
 from exports.log_receipt import HOW_TO_CHECK, log_receipt, write_log_receipt
 from hashing.commitment import commitment
 from hashing.digest import Digest
+from hashing.note import parse_vkey, sign_note, vkey
 from ledger.events.drop import ManifestLine, drop_completed
 from ledger.events.event import Event
 from ledger.identifiers import new_event_id
+from ledger.keys.file import FileSigner
 from ledger.proofs import prove
 from ledger.reader import LogReader
 from ledger.record import Recorder
@@ -83,6 +86,36 @@ def test_the_key_from_elsewhere_decides(given_log: Given, grown_log: Given) -> N
     told = answer("receipt", given_log.receipt, "--key", grown_log.vkey)
     assert told.status == 21
     assert "another log" in told.told
+
+
+class Thief:
+    """Signs checkpoints in the name of a log."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.key = name, FileSigner(Ed25519PrivateKey.from_private_bytes(bytes([66]) * 32))
+        self.key_id = parse_vkey(vkey(name, self.key.public)).key_id
+
+    def sign(self, message: bytes) -> bytes:
+        return self.key.sign(message)
+
+
+def test_a_policy_may_not_name_a_second_log_key_for_the_checkpoint(copy: Given) -> None:
+    """The key from elsewhere is that of entry 0, and so is the policy's; a checkpoint by another key is worth nothing.
+
+    The tree has real entries and one that the log never sealed, as whoever stole the recorder key alone can make it.
+    """
+    key = copy.vkey
+    thief = Thief(key.partition("+")[0])
+    for name in ("entry", "entry-0"):
+        proof = copy.receipt / ("receipt.tlog-proof" if name == "entry" else f"{name}.tlog-proof")
+        head, _, note = proof.read_text("utf-8").partition("\n\n")
+        text = note.rpartition("\n\n")[0] + "\n"
+        proof.write_bytes(f"{head}\n\n".encode() + sign_note(text, [thief]))
+    policy = (copy.receipt / "policy").read_text()
+    (copy.receipt / "policy").write_text(f"log {vkey(thief.name, thief.key.public)}\n{policy}")
+    told = answer("receipt", copy.receipt, copy.exhibit, "--key", key)
+    assert told.status == 21, told.told
+    assert "not signed by the log's key" in told.told
 
 
 def test_an_old_receipt_holds_against_every_later_checkpoint(grown_log: Given, tmp_path: Path) -> None:

@@ -373,6 +373,8 @@ def check_endorsements(
     except (EndorsementError, Base64Error) as error:
         raise UntrustedError(f"{what}: {error}") from error
     except UnknownAlgorithmError as error:
+        if len(envelopes) < threshold:  # too few, whatever the one that could not be checked is worth
+            raise UntrustedError(f"{what}: {len(envelopes)} endorsements, and {threshold} must be given.") from error
         raise UncheckedError(f"{what}: {error}") from error
     if len(keyids) < threshold:
         raise UntrustedError(f"{what} is endorsed by {len(keyids)} root keys, and {threshold} must endorse it.")

@@ -253,6 +253,27 @@ def test_an_enrolment_of_an_unknown_algorithm_could_not_be_checked() -> None:
 # ---------------------------------------------------------------------------------------------------- endorsements
 
 
+class FutureRoot:
+    """A root key of an algorithm that nobody knows here: anybody may have written what it is said to have signed."""
+
+    algorithm, spki = "ml-dsa-44", b"a key of the future"
+    keyid = str(Digest.of(spki))
+
+    def sign(self, message: bytes) -> bytes:
+        return bytes(64)
+
+
+@pytest.mark.parametrize(("threshold", "findings", "has_unchecked"), [(1, 0, True), (2, 1, False)])
+def test_an_endorsement_of_an_unknown_algorithm_does_not_stand_for_those_that_are_missing(
+    threshold: int, findings: int, has_unchecked: bool
+) -> None:
+    log = KeyLog(roots=[*ROOTS, FutureRoot()], threshold=threshold)
+    log.add(by(enrolment(NEW), FutureRoot()))
+    found, unchecked = log.product()
+    assert (len(found), unchecked) == (findings, has_unchecked)
+    assert len(log.checker()[0]) == findings
+
+
 def rooted(*events: Event, threshold: int = 2) -> KeyLog:
     log = KeyLog(roots=ROOTS, threshold=threshold)
     for event in events:

@@ -40,7 +40,7 @@ def ask_authority(url: str, query: bytes, *, timeout_s: float = TIMEOUT_S) -> by
         if response.status != http.client.OK:
             raise AuthorityUnreachableError(f"the authority at {shown(url)} answered with HTTP {response.status}.")
         return _read(response, url, deadline=time.monotonic() + timeout_s)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, UnicodeError, http.client.HTTPException) as error:  # UnicodeError: a host that can't be one
         raise AuthorityUnreachableError(f"the authority at {shown(url)} did not answer: {error}.") from error
     finally:
         connection.close()

@@ -31,7 +31,7 @@ def ask(url: str, body: bytes, *, timeout_s: float = TIMEOUT_S) -> Answer:
         connection.request("POST", prefix + PATH, body, {"Content-Type": "application/octet-stream"})
         response = connection.getresponse()
         data = response.read(MAX_NOTE_BYTES + 1)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, UnicodeError, http.client.HTTPException) as error:  # UnicodeError: a host that can't be one
         raise WitnessUnreachableError(f"the witness at {shown(url)} did not answer: {error}.") from error
     finally:
         connection.close()
@@ -47,6 +47,7 @@ def _connection(url: str, timeout_s: float) -> tuple[http.client.HTTPConnection,
     except ValueError as error:
         raise UsageError(f"{shown(url)} is not the url of a witness: {error}.") from error
     kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-    if parts.scheme not in kinds or not host or parts.query or parts.fragment or not parts.path.isascii():
+    is_spelled = url.isascii() and not any(character <= " " for character in url)
+    if parts.scheme not in kinds or not host or parts.query or parts.fragment or not is_spelled:
         raise UsageError(f"{shown(url)} is not the url of a witness: http://HOST:PORT/PREFIX is.")
     return kinds[parts.scheme](host, port, timeout=timeout_s), parts.path.rstrip("/")

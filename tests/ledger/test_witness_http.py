@@ -21,6 +21,7 @@ from ledger import witness_server
 from ledger.layout import StoreLayout
 from ledger.lodging import accept, request_to
 from ledger.reader import LogReader
+from ledger.time_stamp_client import AuthorityUnreachableError, ask_authority
 from ledger.witness import Witness
 from ledger.witness_client import WitnessUnreachableError, ask
 from ledger.witness_server import WitnessServer, listen
@@ -163,11 +164,30 @@ def test_a_witness_that_never_answers_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://x", "http://", "file:///etc/passwd", "http://x:99999", "http://x/?q", "http://[x", "x:1"]
+    "url",
+    [
+        "",
+        "ftp://x",
+        "http://",
+        "file:///etc/passwd",
+        "http://x:99999",
+        "http://x/?q",
+        "http://[x",
+        "x:1",
+        "http://x y/",
+    ],
 )
 def test_what_is_no_url_is_wrong_usage(url: str) -> None:
     with pytest.raises(UsageError):
         ask(url, b"x")
+
+
+@pytest.mark.parametrize("url", ["http://a..b/", f"http://{'a' * 70}.example/"])
+def test_a_host_that_can_have_no_address_does_not_answer(url: str) -> None:
+    with pytest.raises(WitnessUnreachableError):
+        ask(url, b"x")
+    with pytest.raises(AuthorityUnreachableError):
+        ask_authority(url, b"x")
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1", ":80", "127.0.0.1:x", "127.0.0.1:99999", "a b:1"])

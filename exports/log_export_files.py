@@ -63,7 +63,7 @@ def _proof_files(layout: StoreLayout, folder: str, seqs: Sequence[int]) -> dict[
     wanted = sorted({*seqs, *(each.seq for each in keys)})
     receipts = prove_all(layout, wanted, under=best_note(layout, policy, above=wanted[-1]))
     proofs = {receipt.index: receipt.encode() for receipt in receipts}
-    files = {f"{folder}/policy": policy.text().encode("ascii")}
+    files = {f"{folder}/policy": policy.text().encode("utf-8")}
     for entry in keys:
         files |= {
             f"{folder}/entry-{entry.seq}.json": entry.raw,

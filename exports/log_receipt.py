@@ -86,7 +86,7 @@ def log_receipt(layout: StoreLayout, item: str) -> LogReceipt:
             "receipt.tlog-proof": proof.encode(),
             **{f"entry-{one.seq}.json": one.raw for one in named},
             **{f"entry-{one.seq}.tlog-proof": its.encode() for one, its in zip(named, proofs, strict=True)},
-            "policy": policy.text().encode("ascii"),
+            "policy": policy.text().encode("utf-8"),
             **{name: (_VERIFIER / name).read_bytes() for name in CHECKERS},
             **{name: content for files in stamps.values() for name, content in files.items()},
             HOW_TO_CHECK: (with_time_stamps(page) if stamps else page).encode("ascii"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base.config import Settings
 from base.errors import UsageError
 from hashing.note import NoteError, Verifier, parse_vkey
-from hashing.policy import Group, Policy, TrustedKey
+from hashing.policy import Group, Policy, PolicyError, TrustedKey, parse_policy
 
 _QUORUM_GROUP = "witnesses"
 
@@ -33,7 +33,19 @@ def witness_keys(settings: Settings) -> dict[str, TrustedKey]:
 
 
 def policy_of(log: Verifier, settings: Settings) -> Policy:
-    """Return whom this store asks to be believed: its log, and the quorum of witnesses that is set."""
+    """Return whom this store asks to be believed: its log, and the quorum of witnesses that is set.
+
+    Raises WitnessSettingError also for what nobody could read in the policy of a receipt.
+    """
+    policy = _policy(log, settings)
+    try:
+        parse_policy(policy.text().encode("utf-8"))
+    except PolicyError as error:
+        raise WitnessSettingError(f"the name or url of a witness can't stand in a policy: {error}.") from error
+    return policy
+
+
+def _policy(log: Verifier, settings: Settings) -> Policy:
     witnesses = witness_keys(settings)
     log_keys = (TrustedKey(key=log),)
     if settings.witness_quorum == "none" or not witnesses:

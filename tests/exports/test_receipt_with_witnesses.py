@@ -28,9 +28,9 @@ def layout(tmp_path: Path) -> StoreLayout:
     return copied(tmp_path / "store")
 
 
-def witnessed(layout: StoreLayout, folder: Path, *, quorum: str) -> list[Witness]:
+def witnessed(layout: StoreLayout, folder: Path, *, quorum: str, name: str = "witness.example/") -> list[Witness]:
     """Let the store have two witnesses of which ``quorum`` must agree."""
-    made = [Witness.create(folder / f"witness-{n}", f"witness.example/{n}") for n in range(2)]
+    made = [Witness.create(folder / f"witness-{n}", f"{name}{n}") for n in range(2)]
     with LogReader(layout) as log:
         for witness in made:
             witness.trust(str(log.trust.log_key))
@@ -86,6 +86,13 @@ def test_one_witness_of_two_is_enough_where_one_is_asked_for(
     made = log_receipt(layout, item)
     assert made.lacks_quorum == (code == 6)
     assert standalone(made, tmp_path / "receipt") == code
+
+
+def test_a_witness_may_be_called_in_any_script(layout: StoreLayout, tmp_path: Path) -> None:
+    first, _ = witnessed(layout, tmp_path, quorum="1", name="zeugin.example/bür\u014d-")
+    item = item_of(layout, b"1.mp4")
+    cosigned(layout, first)
+    assert standalone(log_receipt(layout, item), tmp_path / "receipt") == 0
 
 
 def test_a_receipt_before_any_cosignature_says_what_it_lacks(layout: StoreLayout, tmp_path: Path) -> None:

@@ -282,3 +282,12 @@ def test_a_witness_that_can_be_none_is_refused(layout: StoreLayout, vkey: str) -
 def test_a_witness_is_set_once(witnesses: list[Witness]) -> None:
     with pytest.raises(WitnessSettingError, match="twice"):
         witness_keys(settings([witnesses[0], witnesses[0]]))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/a b", "http://127.0.0.1/\nquorum none"])
+def test_a_witness_whose_url_would_spoil_the_policy_of_a_receipt_is_refused(
+    layout: StoreLayout, witnesses: list[Witness], url: str
+) -> None:
+    setting = WitnessSetting(vkey=str(witnesses[0].key.verifier), url=url)
+    with LogReader(layout) as log, pytest.raises(WitnessSettingError, match="policy"):
+        policy_of(log.trust.log_key, Settings(witnesses=(setting,)))

@@ -6,7 +6,7 @@ with LOG for the first 16 digits of the SHA-256 of the log's origin and NAME for
   LOG.stamped    the stamped bytes
   LOG.NAME.tsq   the query: the nonce that the reply must repeat
   LOG.NAME.pem   the certificates that the authority had in strongroom.toml then
-  LOG.NAME.tsr   the reply, exactly as it came; written last, so where it is the others are
+  LOG.NAME.tsr   the reply, exactly as it came; written last and once, so where it is the others are its own
 
 A query that went out on a stick waits as `private/lodged/asked/LOG.SIZE.NAME.tsq`.
 
@@ -155,9 +155,11 @@ def _keep(recorder: Recorder, authority: Authority, query: Query, reply: bytes, 
     note = keep_note(recorder, checkpoint, query.stamped)
     with fsio.declared_errors("keeping a time-stamp token"):
         fsio.put_file(folder / f"{digits}{STAMPED}", query.stamped, mode=0o444)
-        fsio.replace_file(folder / f"{digits}.{authority.name}{QUERY}", query.data, mode=0o444)
-        fsio.replace_file(folder / f"{digits}.{authority.name}{CERTIFICATES}", authority.certificates, mode=0o444)
-        fsio.replace_file(folder / f"{digits}.{authority.name}{REPLY}", reply, mode=0o444)
+        stem = f"{digits}.{authority.name}"
+        if not (folder / f"{stem}{REPLY}").exists():  # else the first stays: it is the one that says since when
+            fsio.replace_file(folder / f"{stem}{QUERY}", query.data, mode=0o444)
+            fsio.replace_file(folder / f"{stem}{CERTIFICATES}", authority.certificates, mode=0o444)
+            fsio.replace_file(folder / f"{stem}{REPLY}", reply, mode=0o444)
     lodged = record_lodging(
         recorder,
         checkpoint,

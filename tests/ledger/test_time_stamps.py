@@ -130,6 +130,17 @@ def test_several_authorities_stamp_one_checkpoint(
     assert [where for _, _, where in lodgings(layout)] == ["one", "over the stick"]
 
 
+def test_of_two_tokens_over_one_checkpoint_the_first_stays(layout: StoreLayout, stamper: TimeStamper) -> None:
+    """It is the earlier one; and a query that took its place before the reply would make a good token look bad."""
+    query = query_newest(layout)
+    again = type(query)(checkpoint=query.checkpoint, stamped=query.stamped, data=time_stamp_query(query.stamped))
+    keep_reply(layout, authority(stamper), query, stamper.reply(query.data), where=None)
+    before = kept_tokens(layout)
+    keep_reply(layout, authority(stamper), again, stamper.reply(again.data), where="over the stick")
+    assert kept_tokens(layout) == before
+    assert [where for _, _, where in lodgings(layout)] == ["one", "over the stick"]
+
+
 Reply = Callable[[TimeStamper, bytes], bytes]
 
 

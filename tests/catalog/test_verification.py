@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import sqlite3
 import tempfile
@@ -386,6 +387,18 @@ def test_what_was_good_and_has_gone_since_is_missing(layout: StoreLayout, tmp_pa
     a_master(layout).unlink()
     result = verify_store(layout, Asked(resume=state))
     assert (result.exit_code, result.masters.missing) == (20, 1)
+
+
+def test_a_state_that_leaves_objects_out_and_does_not_say_who_read_them_is_refused(
+    layout: StoreLayout, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    with pytest.raises(Interrupted):
+        verify_store(layout, Asked(resume=state), progress=interrupt)
+    written = json.loads(state.read_bytes())
+    state.write_text(json.dumps({**written, "rooms": {"vault": {"through": "f" * 64}}, "parts": []}))
+    with pytest.raises(UsageError, match="is not the file of an interrupted verification"):
+        verify_store(layout, Asked(resume=state))
 
 
 @pytest.mark.parametrize(

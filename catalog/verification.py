@@ -238,8 +238,11 @@ def _compare_catalogue(layout: StoreLayout, result: Verification) -> None:
     from catalog.check import check_catalogue
 
     # Made from a log that is damaged or not all here, a fresh projection would only repeat that.
-    if result.log.findings or result.log.not_checked:
-        result.not_checked.append("The catalogue: the log it is made from is damaged, or not all of it could be read.")
+    if result.log.findings:
+        result.not_checked.append("The catalogue: the log it is made from is damaged.")
+        return
+    if result.log.is_unread:
+        result.not_checked.append("The catalogue: not all of the log it is made from could be read.")
         return
     if result.log.is_copy and not layout.catalogue.exists():
         result.not_checked.append("The catalogue: it is not in this copy.")

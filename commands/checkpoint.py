@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from base.errors import LedgerError, UsageError
+from base.errors import LedgerError
 from base.escape import shown
 from commands.checkpoint_cosign import cosign
 from commands.checkpoint_lodge import lodge
+from commands.kept_checkpoint import kept_checkpoint
 from commands.options import output_options, store_option
 from commands.output import Output, Tone, Word
 from ledger.layout import StoreLayout
@@ -112,7 +113,7 @@ def check(ctx: click.Context, files: tuple[Path, ...], layout: StoreLayout, outp
     from ledger.memories import hold_against_all
     from ledger.reader import LogReader
 
-    kept = [_kept_note(path) for path in files]
+    kept = [kept_checkpoint(path) for path in files]
     with LogReader(layout) as log:
         newest, key = log.sealed(), log.trust.log_key
     answers = hold_against_all(layout, newest, key, kept)
@@ -159,22 +160,3 @@ def _told(note: KeptNote, answer: KeptAnswer, *, of_open_log: bool) -> tuple[Wor
     size = "" if answer.size is None else f"size {answer.size:,}:"
     tone = Tone.GOOD if answer.verdict.is_good else Tone.BAD
     return (Word(word, tone), shown(note.file), size, meaning)
-
-
-def _kept_note(path: Path) -> KeptNote:
-    """Return the checkpoint in a file. Raises UsageError for any other: it tells nothing of the log."""
-    from hashing.note import NoteError, parse_note
-    from hashing.receipt import MAX_RECEIPT_BYTES, ReceiptError
-    from ledger.kept import KeptNote
-    from ledger.memories import checkpoint_of
-
-    try:
-        with path.open("rb") as file:
-            note = checkpoint_of(file.read(MAX_RECEIPT_BYTES + 1), path.name)
-        parse_note(note)
-    except (OSError, NoteError, ReceiptError) as error:
-        raise UsageError(
-            f"{shown(str(path))} is no checkpoint: {error}. Nothing was checked.",
-            next_step="Give a file that `strongroom checkpoint show` or `lodge` made, byte for byte, or a receipt.",
-        ) from error
-    return KeptNote(file=str(path), note=note)

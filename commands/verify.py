@@ -9,6 +9,7 @@ import click
 
 from base.errors import Finding, UsageError
 from base.escape import shown
+from commands.kept_checkpoint import kept_checkpoint
 from commands.options import copy_option, output_options
 from commands.output import Output, Tone, Word
 from ledger.layout import StoreLayout
@@ -16,7 +17,6 @@ from ledger.layout import StoreLayout
 if TYPE_CHECKING:
     from catalog.verification_result import Verification
     from hashing.sample import Sample
-    from ledger.kept import KeptNote
 
 NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -28,7 +28,7 @@ NEW_FILE = click.Path(path_type=Path, dir_okay=False)
     multiple=True,
     metavar="FILE",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A checkpoint kept from an earlier visit; repeatable.",
+    help="A checkpoint kept from an earlier visit, or a receipt with one inside; repeatable.",
 )
 @click.option("--sample", metavar="P%", help="Read only this part of the objects, chosen by --seed.")
 @click.option("--seed", metavar="TEXT", help="What the sample is chosen by; the same seed gives the same sample.")
@@ -77,9 +77,8 @@ def verify(
         raise UsageError("ITEM or DROP goes with neither --sample nor --resume.", next_step="Leave one of them out.")
     chosen = _sample(sample, seed)
     _refuse_existing(report, layout)
-    asked = Asked(
-        against=[_kept_note(path) for path in against], scope=names, sample=chosen, first_bad=first_bad, resume=resume
-    )
+    kept = [kept_checkpoint(path) for path in against]
+    asked = Asked(against=kept, scope=names, sample=chosen, first_bad=first_bad, resume=resume)
     with VerifyProgress(resume) as progress:
         result = verify_store(layout, asked, progress=progress)
     document = {"schema": output.schema, **result.as_json()}
@@ -98,23 +97,6 @@ def _sample(percent: str | None, seed: str | None) -> Sample | None:
     if (percent is None) != (seed is None):
         raise UsageError("--sample and --seed go together.", next_step="Give both: the seed makes it repeatable.")
     return None if percent is None or seed is None else parse_sample(percent, seed)
-
-
-def _kept_note(path: Path) -> KeptNote:
-    """Return the checkpoint kept in a file. Raises UsageError for any other file: it tells nothing of the log."""
-    from hashing.note import MAX_NOTE_BYTES, NoteError, parse_note
-    from ledger.kept import KeptNote
-
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_NOTE_BYTES + 1)
-        parse_note(data)
-    except (OSError, NoteError) as error:
-        raise UsageError(
-            f"{shown(str(path))} is no checkpoint: {error}. Nothing was checked.",
-            next_step="Give a file that `strongroom checkpoint show` made, byte for byte.",
-        ) from error
-    return KeptNote(file=str(path), note=data)
 
 
 def _refuse_existing(report: Path | None, layout: StoreLayout) -> None:

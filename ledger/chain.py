@@ -110,7 +110,8 @@ class ChainCheck:
         """What could not be checked, in sentences: unknown algorithms, and what a lost key may have signed."""
         unknown = [f"{reason} In all {count} such entries." for reason, count in self._unchecked.items()]
         doubted = [
-            f"Who recorded what the key {keyid} signed at positions {first} to {end - 1}: it was revoked as lost."
+            f"Who recorded what the key {keyid} signed at positions {first} to {end - 1}: it was revoked, and what it "
+            f"signed is trusted only up to position {first - 1}."
             for keyid, first, end in (self._keys.doubted() if self._keys else ())
         ]
         return [*unknown, *doubted]

@@ -194,7 +194,7 @@ class _LogCheck:
             found=found,
             meaning="Nobody can tell whose log this is. The vault was compared with the names of its objects only.",
         )
-        self._verdict.not_checked.append(_NO_KEY)
+        self._verdict.miss(_NO_KEY)
         return None
 
     def _check_recorded(self, size: int, pages: PageCheck) -> None:
@@ -208,7 +208,7 @@ class _LogCheck:
                 if self._recorded() > done:
                     continue  # a recorder beside us was faster
                 if pages.unread:
-                    self._verdict.not_checked.append(_NO_WHOLE_TABLES)
+                    self._verdict.miss(_NO_WHOLE_TABLES)
                 else:
                     pages.rows.check_whole(pages.chain.heads)
             break
@@ -230,9 +230,9 @@ class _LogCheck:
                 database.add_missing()
         verdict.is_copy = not may_record
         if self._log.connection is None:
-            verdict.not_checked.append(_NO_LOG_DB)
+            verdict.miss(_NO_LOG_DB)
         if self._openings.connection is None:
-            verdict.not_checked.append(_NO_OPENINGS)
+            verdict.miss(_NO_OPENINGS)
         for algorithm, count in sorted(verdict.further_digests.items()):
             verdict.not_checked.append(
                 f"Further digests by {shown(algorithm)} beside SHA-256 in {count} entries: not known here."

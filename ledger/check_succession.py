@@ -119,7 +119,7 @@ def _missing(closed: StoreLayout, stated: Predecessor, verdict: LogVerdict) -> N
     where = f"closed/{closed.home.name}"
     if stated.ended == LOST or (verdict.is_copy and not closed.log.exists()):
         why = "it was lost" if stated.ended == LOST else "it is not in this copy"
-        verdict.not_checked.append(f"The log {stated.origin}, from which this store goes on, in {where}: {why}.")
+        verdict.miss(f"The log {stated.origin}, from which this store goes on, in {where}: {why}.")
         return
     verdict.add(
         "log-missing",
@@ -135,6 +135,7 @@ def _adopt(log: LogVerdict, origin: str, verdict: LogVerdict) -> None:
     name = f"log {origin}: "
     verdict.findings += [finding._replace(object=name + finding.object) for finding in log.findings]
     verdict.not_checked += [name + sentence for sentence in log.not_checked]
+    verdict.is_unread |= log.is_unread
     verdict.against += log.against
     verdict.unknown_types += log.unknown_types
     verdict.results |= log.results
@@ -199,7 +200,7 @@ class _Link:
         """Hold each thing that was carried over against the end of its chain in the log before."""
         with CheckedDatabase(self._place.log_db, "main", LogVerdict()) as log:
             if log.connection is None:
-                self._verdict.not_checked.append(f"What {self._first.log} took over: its database is not here.")
+                self._verdict.miss(f"What {self._first.log} took over: its database is not here.")
                 return
             for (raw,) in log.rows("SELECT raw FROM entry WHERE type = ?", CUSTODY_CARRIED.name):
                 with contextlib.suppress(LedgerError):  # found with the log

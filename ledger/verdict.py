@@ -136,6 +136,7 @@ class LogVerdict:
     further_digests: dict[str, int] = field(default_factory=dict)  # algorithm -> entries with one beside SHA-256
     findings: list[Finding] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
+    is_unread: bool = False  # not all of the log could be read; of `not_checked` that is the graver kind
     against: list[tuple[KeptNote, KeptAnswer]] = field(default_factory=list)
     witnesses: WitnessStanding | None = None  # None: none is set
     time_stamps: list[TokenAnswer] = field(default_factory=list)  # a bad one is no damage to the log itself
@@ -144,6 +145,11 @@ class LogVerdict:
     heads: Mapping[str, object] = field(default_factory=dict)  # every subject of the log
     good_sizes: list[int] = field(default_factory=list)  # of signed checkpoints whose root is that of the entries
     is_copy: bool = False  # without keys to record with: what is not here was left out on purpose
+
+    def miss(self, sentence: str) -> None:
+        """List what could not be checked because a part of the log is not here or can't be read."""
+        self.not_checked.append(sentence)
+        self.is_unread = True
 
     def add(
         self, code: str, name: str, *, expected: str, found: str, meaning: str, last_good: str | None = None

@@ -14,6 +14,7 @@ from base.errors import NotFoundError, UsageError
 from catalog.rebuild import rebuild
 from cli import strongroom
 from ledger.layout import StoreLayout
+from ledger.proofs import prove
 from ledger.record import Recorder
 from ledger.seal import seal
 
@@ -37,6 +38,14 @@ def test_the_checkpoint_that_was_kept_is_one_to_compare_with(layout: StoreLayout
     kept = tmp_path / "kept"
     kept.write_bytes(layout.checkpoint.read_bytes())
     assert verify(layout, kept).exit_code == 0
+
+
+def test_a_receipt_is_compared_by_the_checkpoint_inside(layout: StoreLayout, tmp_path: Path) -> None:
+    kept = tmp_path / "receipt.tlog-proof"
+    kept.write_bytes(prove(layout, 1).encode())
+    assert verify(layout, kept).exit_code == 0
+    kept.write_bytes(prove(layout, 1).encode().replace(b"index 1", b"index two"))
+    assert isinstance(verify(layout, kept).exception, UsageError)
 
 
 @pytest.mark.parametrize("content", [b"", b"root:x:0:0:root:/root:/bin/bash\n", b"\xff" * 2_000_000])

@@ -23,7 +23,7 @@ from hashing.tiles import TileRef, TileSubtrees, bundles_for, grow
 from ledger import log_db
 from ledger.entry import SubjectHead, parse_entry
 from ledger.events.log import LOG_CLOSED
-from ledger.keys.file import LOG_KEY, load_key
+from ledger.keys.file import LOG_KEY, KeyFileError, load_key
 from ledger.keys.recorded import recorded_keys
 from ledger.keys.signer import Signer
 from ledger.machine import is_owner, refuse_other_owner
@@ -63,6 +63,11 @@ def seal(recorder: Recorder, *, wait_s: float = 30.0) -> Checkpoint:
 def seal_locked(recorder: Recorder) -> Checkpoint:
     """As `seal`, for whoever holds the `seal_lock` already."""
     log_key = LogKey(recorder.log_signer or load_key(recorder.layout.keys / LOG_KEY), recorder.origin)
+    if recorder.keys is not None and log_key.verifier != recorder.keys.trust.log_key:
+        raise KeyFileError(  # said here, or what the right key signed would look like damage
+            f"{LOG_KEY}, in private/keys/ or as systemd handed it in, is not the key of the log {recorder.origin}.",
+            next_step="Put the right one in its place: docs/guide/keys.md. What is recorded is kept, and sealed then.",
+        )
     sealed = publish_again(recorder.layout, recorder.connection, log_key.verifier)
     while (recorded := recorder.end()[0]) != sealed.checkpoint.size:
         _seal_step(recorder, log_key, sealed.checkpoint, min(recorded, sealed.checkpoint.size + MOST_ENTRIES))

@@ -27,7 +27,7 @@ from ledger import seal as sealing
 from ledger.check import check_log
 from ledger.entry import BuiltEntry, Place, SubjectHead, build_entry
 from ledger.events.log import config_changed
-from ledger.keys.file import LOG_KEY, FileSigner
+from ledger.keys.file import LOG_KEY, FileSigner, KeyFileError
 from ledger.layout import StoreLayout
 from ledger.published import ForkedError, RolledBackError, newest_checkpoint
 from ledger.reader import LogReader
@@ -293,12 +293,12 @@ def test_without_the_log_key_nothing_is_sealed_and_recording_goes_on(layout: Sto
     assert recorder.end()[0] == 3
 
 
-def test_a_checkpoint_of_another_key_in_the_database_stops_the_seal(layout: StoreLayout, recorder: Recorder) -> None:
+def test_with_another_log_key_nothing_is_sealed(layout: StoreLayout, recorder: Recorder) -> None:
     other = copied(layout.root.parent / "other")
     (layout.keys / LOG_KEY).write_bytes(Ed25519Pem.make())
     (layout.keys / LOG_KEY).chmod(0o600)
     receive(recorder)
-    with pytest.raises(LedgerError):
+    with pytest.raises(KeyFileError, match="is not the key of the log"):
         seal(recorder)
     assert committed_sizes(layout) == committed_sizes(other)
 

@@ -27,7 +27,7 @@ from ledger.events.actor import role_granted
 from ledger.events.log import config_changed
 from ledger.founding import RootKeys, found_store
 from ledger.kept import KeptNote, KeptVerdict
-from ledger.keys.file import FileSigner
+from ledger.keys.file import LOG_KEY, FileSigner, KeyFileError
 from ledger.keys.pending import Proposal, endorse, pending
 from ledger.layout import StoreLayout
 from ledger.log_db import SuccessionUnderWayError
@@ -421,3 +421,19 @@ def test_a_successor_that_nobody_endorsed_is_found(rooted: StoreLayout, root_key
         ("log-link-broken", True)
     ]
     assert "entry.endorsements" in {problem.code for problem in Checker(rooted.root).check()}
+
+
+def test_the_log_key_of_before_is_not_taken_for_damage(
+    layout: StoreLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd still hands it in, or from an old backup: nothing is wrong with the log."""
+    shutil.copy(layout.keys / LOG_KEY, tmp_path / LOG_KEY)
+    rotated(layout)
+    with Recorder.open(layout) as recorder:
+        receive(recorder)
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+        with pytest.raises(KeyFileError, match="is not the key of the log") as raised:
+            seal(recorder)
+        monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+        assert raised.value.exit_code == 4
+        assert seal(recorder).size == recorder.end()[0]

@@ -11,21 +11,22 @@ not what was recorded, 21 the log, a receipt or a signature is wrong. The worst 
 """
 from __future__ import annotations
 
-import argparse, base64, contextlib, functools, hashlib, json, os, re, stat, sys, timeit
+import argparse, base64, contextlib, functools, hashlib, itertools, json, os, re, stat, sys, timeit, types
 from typing import Any, Iterator, NamedTuple
 
 MAX_NOTE, MAX_ENTRY, MAX_BUNDLE, MAX_LIST = 1 << 20, 65535, 256 * 65537, 64 << 20  # bytes; checked before reading
-ZEROES, KINDS_WITHOUT_CONTENT = "0" * 64, ("drop", "op", "auth", "dev", "depl", "actor", "copy")
+KINDS_WITHOUT_CONTENT = ("drop", "op", "auth", "dev", "depl", "actor", "copy")
 CHANGES_OF_KEYS = ("key.enrolled", "key.revoked", "log.closed")
-HEX, NAME, CODE, KEY_NAME = "[0-9a-f]{64}", "[a-z]+_[0-9A-HJKMNP-TV-Z]{13}", "[a-z0-9._-]{1,40}", r"[^\s+]+"
+HEX, NAME, CODE, KEY_NAME = "[0-9a-f]{64}", "[a-z]+_[0-9A-HJKMNP-TV-Z]{13}", "[a-z0-9._-]{1,40}", r"[^\s+\0-\x1f]+"
+BASE64, NUMBER = "[0-9A-Za-z+/]+={0,2}", "0|[1-9][0-9]{0,18}"
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
 ENTRY_TYPE = "https://strongroom.example/custody-event/draft"
 ENDORSEMENT_TYPE = "https://strongroom.example/custody-endorsement/draft"
+ENVELOPE = (f'{{"payload":"({BASE64})","payloadType":"application/vnd[.]in-toto[+]json",'
+            f'"signatures":\\[{{"keyid":"({HEX})","sig":"({BASE64})"}}\\]}}')
 # How JSON must look (see `fits`): text by pattern, objects by all members, [one] for lists, (NULL, a) for null or a.
 TEXT, NULL = "[^\n]*", type(None)
-ENVELOPE: dict[str, Any] = {"payload": TEXT, "payloadType": "application/vnd.in-toto\\+json",
-                            "signatures": [{"keyid": HEX, "sig": TEXT}]}
-STATEMENT: dict[str, Any] = {"_type": "https://in-toto.io/Statement/v1", "predicateType": TEXT, "predicate": dict,
+STATEMENT: dict[str, Any] = {"_type": "https://in-toto[.]io/Statement/v1", "predicateType": TEXT, "predicate": dict,
                              "subject": [{"name": NAME + "|log", "digest": {"sha256": HEX}}]}
 PREDICATE: dict[str, Any] = {
     "type": CODE, "log": KEY_NAME, "seq": int, "prev": HEX, "event": "event_[0-9a-f]{32}", "subject_prev": dict,
@@ -40,48 +41,35 @@ OPENED: dict[str, Any] = {
 MEANING = {0: "all that was checked is good", 6: "what was checked is good, and something could not be checked",
            20: "a file is not what was recorded", 21: "the log, a receipt or a signature is wrong"}
 
-class Refused(Exception):
+class Refused(ValueError):
     """Bytes that are not what the format, or a signature, says they are."""
-
-class NotFound(Refused):
-    """A file that is not there."""
 
 class Stop(Exception):
     """What follows makes no sense without what was just found bad, and said."""
 
-def need(condition: object, what: str) -> None:
+REFUSALS = (ValueError, RecursionError, OSError)  # Refused, what Python's own decoders refuse, what can't be read
+
+def need(condition: Any, what: str) -> Any:
     if not condition:
         raise Refused(what)
+    return condition
 
-@contextlib.contextmanager
-def refusing(what: str, *errors: type[Exception]) -> Iterator[None]:
-    try:
-        yield
-    except errors as error:
-        raise Refused(what) from error
-
-class Report:
-    """What was found, said line by line; the exit status is the worst of it."""
+class Report:  # what was found, said line by line; the exit status is the worst of it
     def __init__(self, out: Any) -> None:
         self.worst, self.out = 0, out
         self.found: list[tuple[int, str, str]] = []
-
-    def line(self, word: str, text: str) -> None:
-        """Print one line that can't move a cursor or hide anything: printable ASCII, cut when it is very long."""
+    def line(self, word: str, text: str) -> None:  # printable ASCII: it can't move a cursor
         self.out.write(f"{word:9} " + re.sub(r"[^ -\[\]-~]", lambda one: ascii(one[0])[1:-1], text[:4000]) + "\n")
-
     def bad(self, code: int, name: str, text: str) -> None:
         self.worst = max(self.worst, code)
         self.found.append((code, name, text))
         self.line("UNCHECKED" if code == 6 else "BAD", f"{name}: {text}")
-
     @contextlib.contextmanager
-    def at(self, name: str, *, code: int = 21, stop: bool = False) -> Iterator[None]:
-        """Say what is refused inside under ``name``; go on behind it, or stop everything."""
+    def at(self, name: str, *, code: int = 21, stop: bool = False) -> Iterator[None]:  # say what is refused inside
         try:
             yield
-        except Refused as error:
-            self.bad(code, name, str(error))
+        except REFUSALS as error:
+            self.bad(code, name, "it is not there" if isinstance(error, FileNotFoundError) else str(error))
             if stop:
                 raise Stop from error
 
@@ -89,17 +77,14 @@ class Report:
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D, ROOT_OF_MINUS_1 = -121665 * pow(121666, P - 2, P) % P, pow(2, (P - 1) // 4, P)
 NEUTRAL = (0, 1, 1, 0)  # points are X, Y, Z, T with x = X/Z, y = Y/Z, T = XY/Z
-Point = Any
 
-def plus(p: Point, q: Point) -> Point:
-    """Return the sum of two points (section 5.1.4; it also doubles)."""
+def plus(p: Any, q: Any) -> Any:  # section 5.1.4; it also doubles
     a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
     c, d = 2 * D * p[3] % P * q[3] % P, 2 * p[2] * q[2] % P
     e, f, g, h = b - a, d - c, d + c, b + a
     return (e * f % P, g * h % P, f * g % P, e * h % P)
 
-def decoded(data: bytes) -> Point:
-    """Return the point that 32 bytes spell. Raises Refused for none, and for any but the canonical spelling."""
+def decoded(data: bytes) -> Any:  # the point that 32 bytes spell in the canonical way
     sign, y = divmod(int.from_bytes(data, "little"), 2**255)
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
@@ -108,27 +93,20 @@ def decoded(data: bytes) -> Point:
     x = x if x & 1 == sign else P - x
     return (x, y, 1, x * y % P)
 
-def multiples(point: Point) -> list[list[Point]]:
-    """Return, for each five bits of a scalar, the 32 multiples of ``point`` that they may ask for."""
+def multiples(point: Any) -> list[list[Any]]:  # for each five bits of a scalar, the 32 that they may ask for
     table = []
     for _ in range(0, 256, 5):
-        table.append([NEUTRAL])
-        for _ in range(31):
-            table[-1].append(plus(table[-1][-1], point))
+        table.append(list(itertools.accumulate([NEUTRAL] + [point] * 31, plus)))
         point = plus(table[-1][-1], point)
     return table
 
-class PublicKey:
-    """An Ed25519 key, checked. Making one costs some milliseconds, a signature a fraction of one."""
+class PublicKey:  # an Ed25519 key, checked. Making one costs some milliseconds, a signature a fraction of one
     base = multiples(decoded(bytes([0x58] + [0x66] * 31)))
-
     def __init__(self, raw: bytes) -> None:
         x, y, z, t = decoded(raw)
         self.raw, self.table = raw, multiples((P - x, y, z, P - t))
         need(self.table[0][8][0], "a key of small order: anybody can sign for it")
-
-    def verifies(self, message: bytes, signature: bytes) -> bool:
-        """Return whether S*B - k*A, spelled canonically, is R (so no other spelling of R ever fits)."""
+    def verifies(self, message: bytes, signature: bytes) -> bool:  # is S*B - k*A, spelled canonically, R?
         s, point = int.from_bytes(signature[32:], "little"), NEUTRAL
         if len(signature) != 64 or s >= L:
             return False
@@ -137,34 +115,26 @@ class PublicKey:
             point = plus(plus(point, ours[s & 31]), theirs[k & 31])
             s, k = s >> 5, k >> 5
         inverse = pow(point[2], P - 2, P)
-        x, y = point[0] * inverse % P, point[1] * inverse % P
-        return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
+        return (point[1] * inverse % P | (point[0] * inverse % P & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 key_of = functools.lru_cache(maxsize=200)(PublicKey)
 
 # -------------------------------------------------------------------------------------------- files, base64 and JSON
 def read_parts(path: str, *, named: bool = False, limit: int = 1 << 62) -> Iterator[bytes]:
     """Yield a regular file of at most ``limit`` bytes in parts; a link is followed only where the user ``named`` it."""
-    try:
-        kind = os.stat(path) if named else os.lstat(path)
-        need(stat.S_ISREG(kind.st_mode), "a link" if stat.S_ISLNK(kind.st_mode) else "not a regular file")
-        need(kind.st_size <= limit, f"{kind.st_size} bytes, more than the {limit} that it may have")
-        with open(path, "rb") as file:
-            yield from iter(lambda: file.read(1 << 20), b"")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound("it is not there") from error
-    except (OSError, ValueError) as error:
-        raise Refused(f"it can't be read: {error}") from error
+    kind = os.stat(path) if named else os.lstat(path)
+    need(stat.S_ISREG(kind.st_mode), "a link" if stat.S_ISLNK(kind.st_mode) else "not a regular file")
+    need(kind.st_size <= limit, f"{kind.st_size} bytes, more than the {limit} that it may have")
+    with open(path, "rb") as file:
+        yield from iter(lambda: file.read(1 << 20), b"")
 
-def below(root: str) -> Iterator[str]:
-    """Yield every path below a folder that is no folder itself; links are not followed."""
+def below(root: str) -> Iterator[str]:  # the names of what is no folder itself; links are not followed
     for folder, folders, files in os.walk(root):
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        yield from sorted(os.path.join(folder, name) for name in files + links)
+        for name in sorted(files + [one for one in folders if os.path.islink(os.path.join(folder, one))]):
+            yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
 
 def read_file(path: str, limit: int, *, named: bool = False) -> bytes:
     return b"".join(read_parts(path, named=named, limit=limit))
-
 def digest_of_file(path: str, *, named: bool = False) -> str:
     digest = hashlib.sha256()
     for part in read_parts(path, named=named):
@@ -172,34 +142,20 @@ def digest_of_file(path: str, *, named: bool = False) -> str:
     return digest.hexdigest()
 
 def unbase64(text: str) -> bytes:
-    with refusing("not base64", ValueError):
-        data = base64.b64decode(text.encode("ascii"), validate=True)
+    data = base64.b64decode(text, validate=True)
     need(base64.b64encode(data).decode() == text, "base64 in another spelling than the canonical one")
     return data
 
 def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     need(len(dict(pairs)) == len(pairs), "JSON with a member twice")
     return dict(pairs)
-
 def number(text: str) -> int:
     need(re.fullmatch("-?[0-9]{1,16}", text) and abs(int(text)) < 2**53, "a number that not every reader can hold")
     return int(text)
+read_json = functools.partial(
+    json.loads, object_pairs_hook=members, parse_int=number, parse_float=number, parse_constant=number)
 
-def read_json(text: str) -> Any:
-    with refusing("not JSON", ValueError, RecursionError):
-        return json.loads(text, object_pairs_hook=members, parse_int=number, parse_float=number, parse_constant=number)
-
-def canonical_json(data: bytes, shape: dict[str, Any]) -> dict[str, Any]:
-    """Return the object in ``data``, if it stands there in the one spelling that the rules of the log allow."""
-    need(re.fullmatch(rb"[\x20-\x5b\x5d-\x7e]+", data), "bytes that are not printable ASCII without escapes")
-    value = read_json(data.decode("ascii"))
-    with refusing("JSON that is nested too deep", RecursionError):
-        need(json.dumps(value, sort_keys=True, separators=(",", ":")).encode() == data, "JSON in another spelling")
-        need(not re.search(rb"[:\[,](\{\}|\[\])", data), "JSON with an empty object or list")
-    return dict(fits(value, shape, "it"))
-
-def fits(value: Any, shape: Any, what: str) -> Any:
-    """Return ``value``. Raises Refused unless it has the shape: see PREDICATE."""
+def fits(value: Any, shape: Any, what: str) -> Any:  # returns ``value``; for shapes see STATEMENT
     if isinstance(shape, tuple):
         shape = NULL if value is None else shape[1]
     if isinstance(shape, dict):
@@ -217,215 +173,168 @@ def fits(value: Any, shape: Any, what: str) -> Any:
 VerifierKey = NamedTuple("VerifierKey", [("name", str), ("id", bytes), ("type", int), ("public", bytes)])
 
 def read_vkey(text: str) -> VerifierKey:
-    name, _, rest = text.partition("+")
-    id_, _, encoded = rest.partition("+")
-    blob = unbase64(encoded)
-    need(re.fullmatch(KEY_NAME, name) and blob, "not a verifier key")
-    expected = hashlib.sha256(name.encode("utf-8", "replace") + b"\n" + blob).digest()[:4]
-    need(expected.hex() == id_, "a verifier key whose ID is not that of its key")
+    parts = need(re.fullmatch(f"({KEY_NAME})[+]([0-9a-f]{{8}})[+]({BASE64})", text), "not a verifier key")
+    blob = unbase64(parts[3])
+    expected = hashlib.sha256(parts[1].encode() + b"\n" + blob).digest()[:4]
+    need(expected.hex() == parts[2], "a verifier key whose ID is not that of its key")
     need(blob[0] not in (1, 4) or len(blob) == 33, "an Ed25519 key that has not 32 bytes")
-    return VerifierKey(name, expected, blob[0], blob[1:])
+    return VerifierKey(parts[1], expected, blob[0], blob[1:])
 
-class Checkpoint(NamedTuple):
-    origin: str
-    size: int
-    root: bytes
-    text: bytes  # what is signed
-    lines: list[tuple[str, bytes, bytes]]  # name, key ID, signature
-
-    def signed_by(self, key: VerifierKey) -> bool:
-        """Return whether ``key`` signed. Refused when it claims to and did not: one false line makes a note void."""
+class Checkpoint:  # how long a log is, the root of its tree, and who signed that
+    def __init__(self, note: bytes) -> None:
+        line = f"\u2014 ({KEY_NAME}) ({BASE64})\n"
+        shape = f"(({KEY_NAME})\n({NUMBER})\n({BASE64})\n)\n((?:{line}){{1,100}})"
+        parts = need(re.fullmatch(shape, note.decode("utf-8")), "not three lines, an empty one, 1 to 100 signatures")
+        self.text, self.origin, self.size, self.root = parts[1].encode(), parts[2], int(parts[3]), unbase64(parts[4])
+        self.lines = [(name, unbase64(blob)[:4], unbase64(blob)[4:]) for name, blob in re.findall(line, parts[5])]
+        need(all(signature for _, _, signature in self.lines), "a signature line without a signature")
+        need(len(self.root) == 32 and (self.size or self.root == root_of([])), "a root that can't be one")
+    def signed_by(self, key: VerifierKey) -> bool:  # one false line in its name makes the whole note void
         mine = [line[2] for line in self.lines if line[:2] == (key.name, key.id) and key.type in (1, 4)]
-        for signature in mine:
-            message = self.text
-            if key.type == 4:
-                need(signature[:1] < b"\x80", "a cosignature without a time")
-                message = b"cosignature/v1\ntime %d\n" % int.from_bytes(signature[:8], "big") + message
-            of_key = signature if key.type == 1 else signature[8:]
-            need(key_of(key.public).verifies(message, of_key), f"the signature of {key.name} is not valid")
+        for blob in mine:
+            time, signature = (blob[:8], blob[8:]) if key.type == 4 else (b"", blob)
+            head = b"cosignature/v1\ntime %d\n" % int.from_bytes(time, "big") if time else b""
+            need(time < b"\x80", "a cosignature without a time")
+            need(key_of(key.public).verifies(head + self.text, signature), f"the signature of {key.name} is not valid")
         return bool(mine)
 
-def read_checkpoint(note: bytes) -> Checkpoint:
-    need(len(note) <= MAX_NOTE and re.fullmatch(rb"[\n\x20-\xff]+", note), "not a note")
-    with refusing("a note that is not UTF-8", ValueError):
-        body, _, block = note.decode("utf-8").rpartition("\n\n")
-    lines, signatures, read = body.split("\n"), block.split("\n"), []
-    need(signatures.pop() == "" and 1 <= len(signatures) <= 100, "a note without signature lines, or too many")
-    need(len(lines) == 3 and re.fullmatch(KEY_NAME, lines[0]), "a checkpoint has three lines")
-    need(re.fullmatch("0|[1-9][0-9]{0,18}", lines[1]), "a checkpoint without a number of entries")
-    for line in signatures:
-        words = line.split(" ")
-        need(len(words) == 3 and words[0] == "\u2014" and re.fullmatch(KEY_NAME, words[1]), "not a signature line")
-        blob = unbase64(words[2])
-        need(len(blob) > 4, "a signature line without a signature")
-        read.append((words[1], blob[:4], blob[4:]))
-    root, size = unbase64(lines[2]), int(lines[1])
-    need(len(root) == 32 and (size or root == hashlib.sha256(b"").digest()), "a root that can't be one")
-    return Checkpoint(lines[0], size, root, (body + "\n").encode(), read)
-
-class Policy(NamedTuple):
-    """Whose logs are believed, and which witnesses must have cosigned (c2sp.org/tlog-policy)."""
-    logs: list[VerifierKey]
-    witnesses: dict[str, VerifierKey]
-    groups: dict[str, tuple[int, list[str]]]
-    quorum: str
-
+class Policy:  # whose logs are believed, and which witnesses must have cosigned (c2sp.org/tlog-policy)
+    def __init__(self, data: bytes) -> None:
+        need(re.fullmatch(rb"[\t\n\x20-\x7e\x80-\xff]*\n", data), "a policy with false bytes, or cut short")
+        self.logs: list[VerifierKey] = []
+        self.witnesses: dict[str, VerifierKey] = {}
+        self.groups: dict[str, tuple[int, list[str]]] = {"none": (0, [])}
+        self.quorum, free = "", {"none"}  # free: named, and in no group so far
+        for line in data.decode("utf-8", "replace").split("\n"):
+            kind, *words = line.split() or ["#"]
+            is_new = bool(words) and words[0] not in {*self.witnesses, *self.groups}
+            if kind == "log" and len(words) in (1, 2):
+                self.logs.append(read_vkey(words[0]))
+            elif kind == "witness" and len(words) in (2, 3) and is_new:
+                self.witnesses[words[0]] = read_vkey(words[1])
+                free.add(words[0])
+            elif kind == "group" and len(words) > 2 and is_new and len(set(words[2:]) & free) == len(words) - 2:
+                count = {"any": 1, "all": len(words) - 2}.get(words[1]) or number(words[1])
+                need(0 < count < len(words) - 1, "a group that nobody can meet")
+                self.groups[words[0]] = (count, words[2:])
+                free = {words[0], *free} - set(words[2:])
+            elif kind == "quorum" and len(words) == 1 and not is_new and not self.quorum:
+                self.quorum = words[0]
+            else:
+                need(kind.startswith("#"), "a policy with a line that is not understood")
+        for keys in (self.logs, list(self.witnesses.values())):
+            need(len({key.public for key in keys}) == len(keys), "a policy that has one key twice")
+        need(self.logs and self.quorum, "a policy without a log or without a quorum")
     def is_met(self, name: str, cosigned: set[str]) -> bool:
-        if name in self.groups:
-            return sum(self.is_met(one, cosigned) for one in self.groups[name][1]) >= self.groups[name][0]
-        return name in cosigned or name == "none"
-
-    def check(self, name: str, checkpoint: Checkpoint, report: Report) -> None:
-        """Refuse a checkpoint that none of these logs signed; say whether enough witnesses did."""
+        count, names = self.groups.get(name, (1, []))
+        return name in cosigned or sum(self.is_met(one, cosigned) for one in names) >= count
+    def check(self, name: str, checkpoint: Checkpoint, report: Report) -> None:  # by a log, and by witnesses
         need([key for key in self.logs if key.name == checkpoint.origin and checkpoint.signed_by(key)],
              "it is not signed by a log that is believed here")
         cosigned = {one for one, key in self.witnesses.items() if checkpoint.signed_by(key)}
-        signers = ", ".join([checkpoint.origin, *sorted(cosigned)])
-        report.line("OK", f"{name}: {checkpoint.size} entries, signed by {signers}")
+        report.line("OK", f"{name}: {checkpoint.size} entries, by {', '.join([checkpoint.origin, *sorted(cosigned)])}")
         if not self.is_met(self.quorum, cosigned):
             report.bad(6, name, f"{len(cosigned)} of {len(self.witnesses)} witnesses cosigned: no quorum")
-
-def read_policy(data: bytes) -> Policy:
-    need(re.fullmatch(rb"[\t\n\x20-\x7e\x80-\xff]*\n", data), "a policy with bytes that it may not have, or cut short")
-    policy, free = Policy([], {}, {}, ""), {"none"}  # free: named, and in no group so far
-    for line in data.decode("utf-8", "replace").split("\n"):
-        kind, *words = line.split() or ["#"]
-        is_new = bool(words) and words[0] not in {"none", *policy.witnesses, *policy.groups}
-        if kind == "log" and len(words) in (1, 2):
-            policy.logs.append(read_vkey(words[0]))
-        elif kind == "witness" and len(words) in (2, 3) and is_new:
-            policy.witnesses[words[0]] = read_vkey(words[1])
-        elif kind == "group" and len(words) > 2 and is_new and len(set(words[2:]) & free) == len(words) - 2:
-            policy.groups[words[0]] = ({"any": 1, "all": len(words) - 2}.get(words[1]) or number(words[1]), words[2:])
-            need(0 < policy.groups[words[0]][0] < len(words) - 1, "a group that nobody can meet")
-            free -= set(words[2:])
-        elif kind == "quorum" and len(words) == 1 and not is_new and not policy.quorum:
-            policy = policy._replace(quorum=words[0])
-        else:
-            need(kind.startswith("#"), "a policy with a line that is not understood")
-        free |= {words[0]} if kind in ("witness", "group") else set()
-    publics = [{key.public for key in policy.logs}, {key.public for key in policy.witnesses.values()}]
-    need([*map(len, publics)] == [len(policy.logs), len(policy.witnesses)], "a policy that has one key twice")
-    need(policy.logs and policy.quorum, "a policy without a log or without a quorum")
-    return policy
 
 # ------------------------------------------------------------------------ the tree and its proofs (RFC 6962, 9162)
 def node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\1" + left + right).digest()
-
-def root_of(row: list[bytes]) -> bytes:
-    """Return the root over leaf hashes: pairs are joined, and the last one, where it is alone, goes up as it is."""
+def root_of(row: list[bytes]) -> bytes:  # pairs are joined; a last one that is alone goes up as it is
     while len(row) > 1:
         row = [node(*row[n:n + 2]) if n + 1 < len(row) else row[n] for n in range(0, len(row), 2)]
     return row[0] if row else hashlib.sha256(b"").digest()
 
-def check_inclusion(entry: bytes, index: int, checkpoint: Checkpoint, proof: list[bytes]) -> None:
-    need(index < checkpoint.size, f"entry {index} can't be among {checkpoint.size} entries")
-    at, last, root = index, checkpoint.size - 1, hashlib.sha256(b"\0" + entry).digest()
-    for sibling in proof:
-        need(last, "a proof with too many hashes")
-        if at & 1 or at == last:
-            root = node(sibling, root)
-            while at and not at & 1:
-                at, last = at >> 1, last >> 1
-        else:
-            root = node(root, sibling)
-        at, last = at >> 1, last >> 1
-    need(last == 0 and root == checkpoint.root, "the proof does not lead from the entry to the root")
+def climbed(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
+    """Return the root to which a proof leads. A tree is split at the largest power of two below its size."""
+    need((size > 1) == bool(proof), "a proof with too many hashes, or too few")
+    half = 1 << (size - 1).bit_length() >> 1
+    if size == 1:
+        return leaf
+    if index < half:
+        return node(climbed(leaf, index, half, proof[:-1]), proof[-1])
+    return node(proof[-1], climbed(leaf, index - half, size - half, proof[:-1]))
 
-def read_proof(data: bytes) -> tuple[int, list[bytes], bytes]:
-    """Return index, hashes and checkpoint note of a ``.tlog-proof``."""
-    head, gap, note = data.partition(b"\n\n")
-    need(gap and re.fullmatch(rb"[\n\x20-\x7e]+", head), "not a tlog-proof")
-    lines = head.decode("ascii").split("\n")
-    need(lines.pop(0) == "c2sp.org/tlog-proof@v1", "not a tlog-proof of version 1")
-    if lines and lines[0].startswith("extra "):  # anybody may have written it: not used
-        need(unbase64(lines.pop(0)[6:]), "a tlog-proof with an empty line `extra`")
-    need(lines and re.fullmatch("index (0|[1-9][0-9]{0,18})", lines[0]) and len(lines) <= 64, "a proof without index")
-    hashes = [unbase64(line) for line in lines[1:]]
+def read_proof(data: bytes) -> tuple[int, list[bytes], Checkpoint]:  # ``extra`` is not used
+    head, _, note = data.partition(b"\n\n")
+    shape = f"c2sp[.]org/tlog-proof@v1\n(?:extra ({BASE64})\n)?index ({NUMBER})((?:\n{BASE64}){{0,63}})"
+    parts = need(re.fullmatch(shape, head.decode("ascii")), "not a tlog-proof of version 1")
+    hashes = [unbase64(line) for line in parts[3].split()]
     need(all(len(one) == 32 for one in hashes), "a hash that has not 32 bytes")
-    return int(lines[0][6:]), hashes, note
+    need(parts[1] is None or unbase64(parts[1]), "a tlog-proof with an empty line `extra`")
+    return int(parts[2]), hashes, Checkpoint(note)
 
 # ------------------------------------------------------------------------- entries (DSSE, in-toto, custody-log.md)
-class Entry(NamedTuple):
-    raw: bytes
-    predicate: dict[str, Any]
-    subjects: dict[str, str]
-    keyid: str
-    signature: bytes
-    signed: bytes
+Entry = types.SimpleNamespace  # of the envelope, and of an entry the members of its predicate: seq, prev, log, type ...
 
-    def __getattr__(self, name: str) -> Any:  # the members of the predicate: seq, prev, log, type, event ...
-        return self.predicate[name]
-
-def read_envelope(raw: bytes, predicate_type: str) -> Entry:
-    """Return what a DSSE envelope of an in-toto statement holds, and the bytes that its one signature signs."""
+def read_envelope(raw: bytes, predicate_type: str) -> Entry:  # DSSE around an in-toto statement
     need(0 < len(raw) <= MAX_ENTRY, "an entry has 1 to 65,535 bytes")
-    envelope = canonical_json(raw, ENVELOPE)
-    payload, type_, signatures = unbase64(envelope["payload"]), envelope["payloadType"], envelope["signatures"]
-    need(len(signatures) == 1, "not exactly one signature")
-    statement = canonical_json(payload, STATEMENT)
+    parts = need(re.fullmatch(ENVELOPE, raw.decode("ascii")), "not an envelope with one signature, as the format says")
+    payload = unbase64(parts[1])
+    need(re.fullmatch(rb"[\x20-\x5b\x5d-\x7e]+", payload), "bytes that are not printable ASCII without escapes")
+    statement = read_json(payload.decode("ascii"))
+    need(json.dumps(statement, sort_keys=True, separators=(",", ":")).encode() == payload, "JSON in another spelling")
+    need(not re.search(rb"[:\[,](\{\}|\[\])", payload), "JSON with an empty object or list")
+    fits(statement, STATEMENT, "the statement")
     need(statement["predicateType"] == predicate_type, f"a statement of another type than {predicate_type}")
     subjects = {row["name"]: row["digest"]["sha256"] for row in statement["subject"]}
     need(list(subjects) == sorted(subjects) and len(subjects) == len(statement["subject"]) <= 100, "false subjects")
-    signed = b"DSSEv1 %d %s %d %s" % (len(type_), type_.encode(), len(payload), payload)
-    return Entry(raw, statement["predicate"], subjects, signatures[0]["keyid"], unbase64(signatures[0]["sig"]), signed)
+    signed = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(payload), payload)
+    return Entry(raw=raw, predicate=statement["predicate"], subjects=subjects, keyid=parts[2],
+                 signature=unbase64(parts[3]), signed=signed)
 
 def read_entry(raw: bytes) -> Entry:
     entry = read_envelope(raw, ENTRY_TYPE)
-    fits(entry.predicate, PREDICATE, "the predicate")
+    vars(entry).update(fits(entry.predicate, PREDICATE, "the predicate"))
     fits(entry.subject_prev, {name: {"count": int, "entry": HEX} for name in entry.subjects}, "subject_prev")
     for name, digest in entry.subjects.items():
         called = entry.log if name == "log" else name if name.split("_")[0] in KINDS_WITHOUT_CONTENT else None
         need(called is None or digest == hashlib.sha256(called.encode()).hexdigest(), f"{name} has not its digest")
     return entry
 
-def read_key(row: dict[str, Any]) -> tuple[str, PublicKey | None]:
-    """Return keyid and key of ``{algorithm, keyid, spki}``; no key for an algorithm that is not known here."""
-    der = unbase64(str(row.get("spki")))
+def read_key(row: dict[str, Any]) -> tuple[str, PublicKey | None]:  # None: an algorithm not known here
+    der, is_known = unbase64(str(row.get("spki"))), row.get("algorithm") == "ed25519"
     need(hashlib.sha256(der).hexdigest() == row.get("keyid"), "a keyid that is not its key's")
-    if row.get("algorithm") != "ed25519":
-        return row["keyid"], None
-    need(der[:12].hex() == "302a300506032b6570032100" and len(der) == 44, "a key that is not Ed25519")
-    return row["keyid"], key_of(der[12:])
+    need(not is_known or (der[:12].hex() == "302a300506032b6570032100" and len(der) == 44), "a key that is not Ed25519")
+    return row["keyid"], key_of(der[12:]) if is_known else None
 
-class Keys:
-    """Which keys sign entries: those that entry 0 names, then those enrolled before and not revoked before."""
+class Keys:  # which keys sign entries: those that entry 0 names, then those enrolled before and not revoked before
     def __init__(self, first: Entry, policy: Policy | None, pinned: str | None) -> None:
         need(first.seq == 0 and first.type == "log.opened", "the first entry is not log.opened")
         facts = fits(first.facts, OPENED, "log.opened")
-        self.log_key, self.threshold = read_vkey(facts["log_vkey"]), facts["root_threshold"]
+        self.vkey, self.threshold = facts["log_vkey"], facts["root_threshold"]
+        self.log_key = read_vkey(self.vkey)
         need(facts["origin"] == first.log == self.log_key.name, "log.opened of one log speaks of another")
         need(policy is None or self.log_key in policy.logs, "log.opened names another log key than the policy")
-        need(pinned in (None, facts["log_vkey"]), "log.opened names another log key than --key: another log")
+        need(pinned in (None, self.vkey), "log.opened names another log key than --key: another log")
         self.valid = {name: dict(map(read_key, facts[name + "_keys"] or [])) for name in ("recorder", "root")}
         self.ever = {*self.valid["recorder"], *self.valid["root"]}
-
     def check(self, entry: Entry, report: Report) -> None:
         """Refuse an entry that no key valid at its position signed; then take in what it changes for those behind."""
         need(entry.keyid in self.valid["recorder"], f"it is signed by a key that is not valid here: {entry.keyid}")
-        key, name, facts = self.valid["recorder"][entry.keyid], f"entry {entry.seq}", entry.facts or {}
-        need(key is None or key.verifies(entry.signed, entry.signature), "its signature is not valid")
-        unknown = key is None or (entry.type in CHANGES_OF_KEYS and self.is_endorsement_unknown(entry, facts))
-        chosen, keyid, good = self.valid.get(str(facts.get("purpose"))), facts.get("keyid"), facts.get("good_size")
+        facts, is_change = entry.facts or {}, entry.type in CHANGES_OF_KEYS
+        used = [(self.valid["recorder"][entry.keyid], entry.signed, entry.signature, "its signature")]
+        used += self.endorsements(entry, facts) if is_change else []
+        chosen, keyid, good = self.valid.get(str(facts.get("purpose"))), str(facts.get("keyid")), facts.get("good_size")
         if entry.type == "key.enrolled" and chosen is not None:
             keyid, key = read_key(facts)
-            proof = f"strongroom-key/1\n{entry.log}\n{keyid}\n{facts['purpose']}\n".encode()
             need(keyid not in self.ever, "it enrols a key that this log had already")
-            need(key is None or key.verifies(proof, unbase64(str(facts.get("proof")))), "no proof of possession")
-            chosen[keyid], unknown = key, unknown or key is None
+            proof = f"strongroom-key/1\n{entry.log}\n{keyid}\n{facts['purpose']}\n".encode()
+            used.append((key, proof, unbase64(str(facts.get("proof"))), "the proof of possession"))
+        for one, message, signature, what in used:
+            need(one is None or one.verifies(message, signature), f"{what} is not valid")
+        if None in [one[0] for one in used]:
+            report.bad(6, f"entry {entry.seq}", "a key of an algorithm that is not known here: it could not be checked")
+        if entry.type == "key.enrolled" and chosen is not None:
+            chosen[keyid] = key
             self.ever.add(keyid)
         elif entry.type == "key.revoked" and chosen is not None:
             need(keyid in chosen, "it revokes a key that is not valid")
-            del chosen[str(keyid)]
+            del chosen[keyid]
             if type(good) is int and good <= entry.seq:
-                report.bad(6, name, f"what the key {keyid} signed from entry {good} up to this one is in doubt")
-        if unknown:
-            report.bad(6, name, "a key of an algorithm that is not known here: its signature could not be checked")
-
-    def is_endorsement_unknown(self, entry: Entry, facts: dict[str, Any]) -> bool:
-        """Demand endorsements of this very event by as many root keys as entry 0 says."""
-        counted: dict[str, bool] = {}
+                report.bad(6, f"entry {entry.seq}", f"what {keyid} signed from entry {good} up to here is in doubt")
+    def endorsements(self, entry: Entry, facts: dict[str, Any]) -> list[tuple[PublicKey | None, bytes, bytes, str]]:
+        """Demand endorsements of this very event by as many root keys as entry 0 says. Return what must be verified."""
+        found, keyids = [], set()
         said = {**{name: entry.predicate[name] for name in ("log", "event", "type")}, "purpose": "approve",
                 "facts": {name: fact for name, fact in facts.items() if name != "endorsements"} or None,
                 "commitments": {name: one for name, one in entry.commitments.items() if name != "endorsements"}}
@@ -433,72 +342,52 @@ class Keys:
             given = read_envelope(unbase64(text), ENDORSEMENT_TYPE)
             need((given.predicate, given.subjects) == ({**given.predicate, **said}, entry.subjects), "not this event")
             need(given.keyid in self.valid["root"], "it is endorsed with a key that is no root key here")
-            key = self.valid["root"][given.keyid]
-            need(key is None or key.verifies(given.signed, given.signature), "an endorsement is not valid")
-            counted[given.keyid] = key is not None
-        need(len(counted) >= self.threshold, f"{len(counted)} root keys endorsed it, not {self.threshold}")
-        return sum(counted.values()) < len(counted)
+            found.append((self.valid["root"][given.keyid], given.signed, given.signature, "an endorsement"))
+            keyids.add(given.keyid)
+        need(len(keyids) >= self.threshold, f"{len(keyids)} root keys endorsed it, not {self.threshold}")
+        return found
 
-def read_openings(path: str | None, report: Report) -> dict[str, tuple[int, Any]]:
-    """Return salts, places and values by commitment: one text to a line, each of which must fit an entry."""
-    wanted = {}
-    for count, line in enumerate(read_file(path, MAX_LIST, named=True).splitlines() if path else [], 1):
-        with report.at(f"opening {count}", code=20), refusing("not base64url of UTF-8", ValueError):
+def find_places(entry: Entry, places: dict[str, str]) -> None:  # of those commitments that openings are given for
+    for name, one in entry.commitments.items() if places else ():
+        for n, text in enumerate(one if isinstance(one, list) else [one]):
+            if text in places:
+                places[text] = f"{entry.event}/{name}" + (f"/{n}" if isinstance(one, list) else "")
+
+def check_openings(lines: list[bytes], places: dict[str, str], report: Report) -> None:
+    for count, line in enumerate(lines, 1):
+        with report.at(f"opening {count}", code=20):
             need(re.fullmatch(b"[0-9A-Za-z_-]+", line), "not base64url")
             padded = line.decode("ascii").replace("-", "+").replace("_", "/") + "=" * (-len(line) % 4)
             value = read_json(unbase64(padded).decode("utf-8"))
             need(isinstance(value, list) and len(value) == 3, "not a list of salt, place and value")
-            wanted[hashlib.sha256(line).hexdigest()] = (count, value)
-    return wanted
-
-def fit_openings(wanted: dict[str, tuple[int, Any]], entry: Entry, report: Report) -> None:
-    for name, one in entry.commitments.items() if wanted else ():
-        for n, text in enumerate(one if isinstance(one, list) else [one]):
-            place = f"{entry.event}/{name}" + (f"/{n}" if isinstance(one, list) else "")
-            if wanted.get(str(text), (0, [0, 0]))[1][1] == place:
-                count, value = wanted.pop(text)
-                report.line("OK", f"opening {count}: entry {entry.seq}, {name}: {json.dumps(value[2])}")
+            need(places[hashlib.sha256(line).hexdigest()] == value[1], f"it fits no commitment here: {value[1]}")
+            report.line("OK", f"opening {count}: {value[1]}: {json.dumps(value[2])}")
 
 # ---------------------------------------------------------------------------------------------------- a whole log
 def tile_path(level: str, index: int, width: int) -> str:
-    name = f"{index % 1000:03}"
-    while index >= 1000:
-        index //= 1000
-        name = f"x{index % 1000:03}/{name}"
-    return f"tile/{level}/{name}" + ("" if width == 256 else f".p/{width}")
+    digits = re.sub("^(000)+(?=...)", "", f"{index:018}")  # in groups of three, all but the last with an x
+    return f"tile/{level}/" + re.sub("(...)(?=.)", r"x\1/", digits) + ("" if width == 256 else f".p/{width}")
 
-def split_bundle(data: bytes) -> list[bytes]:
-    found, at = [], 0
-    while at < len(data):
-        end = at + 2 + int.from_bytes(data[at:at + 2], "big")
-        found.append(data[at + 2:end])
-        at = end
-    need(at == len(data) and all(found), "a bundle that ends within an entry, or has an empty one")
-    return found
-
-class Log:
-    """A folder in the layout tlog-tiles, whose every file must be what the entries give."""
+class Log:  # a folder in the layout tlog-tiles, whose every file must be what the entries give
     def __init__(self, folder: str, report: Report) -> None:
         self.folder, self.report, self.is_closed = folder, report, False
         self.leaves: list[bytes] = []
-        self.prev: str | None = ZEROES  # None where the entry before could not be read
+        self.prev: str | None = "0" * 64  # None where the entry before could not be read
         self.heads: dict[str, bytes] = {}  # of each subject: SHA-256 of its last entry, and their count
         self.events: set[bytes] = set()
         self.masters: dict[str, int] = {}
-
     def parts(self, level: str, index: int, width: int, *, exact: bool = False) -> list[bytes]:
         """Return the hashes of a tile, or the entries of a bundle; of the full one where a partial one has gone."""
-        try:
-            held, data = width, read_file(os.path.join(self.folder, tile_path(level, index, width)), MAX_BUNDLE)
-        except NotFound:
-            need(width < 256 and not exact, "it is not there")
-            held, data = 256, read_file(os.path.join(self.folder, tile_path(level, index, 256)), MAX_BUNDLE)
-        need(level == "entries" or len(data) == 32 * held, "a tile of another length")
-        parts = split_bundle(data) if level == "entries" else [data[at:at + 32] for at in range(0, len(data), 32)]
-        need(len(parts) == held, f"{len(parts)} entries and not {held}")
+        held = width if exact or os.path.lexists(os.path.join(self.folder, tile_path(level, index, width))) else 256
+        data = read_file(os.path.join(self.folder, tile_path(level, index, held)), MAX_BUNDLE)
+        parts, at, head = [], 0, 2 if level == "entries" else 0  # an entry has its length in front, a hash has 32 bytes
+        while at < len(data):
+            end = at + head + (int.from_bytes(data[at:at + 2], "big") if head else 32)
+            parts.append(data[at + head:end])
+            at = end
+        need(at == len(data) and all(parts) and len(parts) == held, f"it does not hold {held} whole hashes or entries")
         return parts[:width]
-
-    def check_entry(self, seq: int, raw: bytes, keys: Keys | None, openings: dict[str, tuple[int, Any]]) -> None:
+    def check_entry(self, seq: int, raw: bytes, keys: Keys | None, places: dict[str, str]) -> None:
         prev, self.prev = self.prev, hashlib.sha256(raw).hexdigest() if raw else None
         with self.report.at(f"entry {seq}") if raw else contextlib.suppress(Refused):
             entry, gaps = read_entry(raw), []
@@ -506,24 +395,23 @@ class Log:
                 claimed = bytes.fromhex(head["entry"]) + head["count"].to_bytes(8, "big")
                 gaps += [name] if self.heads.get(name, bytes(40)) != claimed else []
                 self.heads[name] = bytes.fromhex(str(self.prev)) + (head["count"] + 1).to_bytes(8, "big")
-            need(keys is None or entry.log == keys.log_key.name, "it is an entry of another log")
             if keys is not None:
+                need(entry.log == keys.log_key.name, "it is an entry of another log")
                 keys.check(entry, self.report)
             need(entry.seq == seq, f"it says that it is entry {entry.seq}")
             need(prev in (None, entry.prev), "its prev is not the digest of the entry before it")
-            need(bytes.fromhex(entry.event[6:]) not in self.events, "its event stands in the log already")
-            self.events.add(bytes.fromhex(entry.event[6:]))
+            event = bytes.fromhex(entry.event[6:])
+            need(event not in self.events, "its event stands in the log already")
+            self.events.add(event)
             need(not gaps, f"the chain of {', '.join(gaps)} has a gap, or goes another way")
             need(not self.is_closed, "it stands behind log.closed")
-            fit_openings(openings, entry, self.report)
+            find_places(entry, places)
             if entry.type == "master.defined":
                 self.masters.update(dict.fromkeys(entry.subjects.values(), seq))
-            if entry.type in CHANGES_OF_KEYS or (seq == 0 and entry.facts["predecessor"]):
+            if entry.type in CHANGES_OF_KEYS or (seq == 0 and (entry.facts or {}).get("predecessor")):
                 self.report.line("NOTE", f"entry {seq}, {entry.type}: {json.dumps(entry.facts, sort_keys=True)}")
             self.is_closed = entry.type == "log.closed"
-
-    def check_tiles(self) -> None:
-        """Hold each tile against what the entries give. A level has the roots of the full tiles of the one below."""
+    def check_tiles(self) -> None:  # a level has the roots of the full tiles of the one below
         row, level = self.leaves, 0
         while row:
             for n in range(0, len(row), 256):
@@ -531,12 +419,9 @@ class Log:
                 with self.report.at(tile_path(*place)):
                     need(self.parts(*place) == row[n:n + 256], "other hashes than those of the entries")
             row, level = [root_of(row[n:n + 256]) for n in range(0, len(row) - 255, 256)], level + 1
-
-    def check_rest(self, size: int) -> None:
-        """Look at every other file: only older and newer states of tiles may stand beside those that were checked."""
+    def check_rest(self, size: int) -> None:  # only older and newer states of tiles may stand beside these
         places, end, beyond = {}, size, 0
-        for path in below(self.folder):
-            name = os.path.relpath(path, self.folder).replace(os.sep, "/")
+        for name in set(below(self.folder)) - {"checkpoint"}:
             match = re.fullmatch(r"tile/(entries|[0-7])/([x0-9/]{3,20})(?:\.p/([0-9]{1,3}))?", name)
             kind, digits, count = match.groups("256") if match else ("", "0", "0")
             places[name] = (kind, int(re.sub("[x/]", "", digits) or 0), int(count))
@@ -544,10 +429,10 @@ class Log:
         for name, (level, index, width) in sorted(places.items()):
             with self.report.at(name):
                 shift = 8 * int(level) if level.isdigit() else 0
-                need(name == "checkpoint" or tile_path(level, index, width) == name, "a file that does not belong here")
+                need(tile_path(level, index, width) == name, "a file that does not belong here")
                 need(index * 256 + width <= end >> shift, "a tile beyond the end of the log")
                 checked = max(0, min(256, (size >> shift) - index * 256))  # so wide is the one that was checked
-                if width != checked and name != "checkpoint":
+                if width != checked:
                     known, here = min(checked, width), self.parts(level, index, width, exact=True)
                     need(not known or here[:known] == self.parts(level, index, checked)[:known], "another beginning")
                     beyond += width > checked
@@ -555,59 +440,55 @@ class Log:
             self.report.bad(6, "checkpoint", f"{beyond} tiles go on behind it, to entry {end - 1}: a log that was "
                             "being written when it was copied, or an older checkpoint. Ask for the newest, and keep it")
 
-def check_log(options: argparse.Namespace, report: Report) -> dict[str, tuple[int, Any]]:
-    log, openings, keys, kept = Log(options.folder, report), read_openings(options.openings, report), None, []
-    policy = read_policy(read_file(options.policy, MAX_NOTE, named=True)) if options.policy else None
+def check_log(options: argparse.Namespace, report: Report, places: dict[str, str]) -> None:
+    log, keys = Log(options.given, report), None
+    policy = Policy(read_file(options.policy, MAX_NOTE, named=True)) if options.policy else None
     with report.at("checkpoint", stop=True):
-        checkpoint = read_checkpoint(read_file(os.path.join(options.folder, "checkpoint"), MAX_NOTE))
+        checkpoint = Checkpoint(read_file(os.path.join(options.given, "checkpoint"), MAX_NOTE))
     size = checkpoint.size
     with report.at("entry 0, or the number of entries in checkpoint", stop=policy is None):
         keys = Keys(read_entry(log.parts("entries", 0, max(1, min(256, size)))[0]), policy, options.key)
-        policy = policy or Policy([keys.log_key], {}, {}, "none")
+        policy = policy or Policy(f"log {keys.vkey}\nquorum none\n".encode())
+        policy.logs = [keys.log_key]
     with report.at("checkpoint"):
         policy.check("checkpoint", checkpoint, report)
-        need(keys is None or checkpoint.signed_by(keys.log_key), "not signed by the key that entry 0 names")
         pace = min(timeit.repeat(lambda: checkpoint.signed_by(policy.logs[0]), number=1, repeat=5))
         report.line("NOTE", f"{size} signatures at {pace * 1000:.2f} ms: it takes about {pace * size * 2 + 1:.0f} s")
-    for path in options.against:
-        with report.at(f"kept checkpoint {path}"):
-            data = read_file(path, MAX_NOTE, named=True)
-            kept.append((path, read_checkpoint(read_proof(data)[2] if data.startswith(b"c2sp.org/") else data)))
-            policy.check(f"kept checkpoint {path}", kept[-1][1], report)
     for first in range(0, size, 256):
         width, raws, leaves = min(256, size - first), [], []
         with report.at(tile_path("entries", first // 256, width)):
             raws = log.parts("entries", first // 256, width)
             leaves = [hashlib.sha256(b"\0" + raw).digest() for raw in raws]
         if not raws:
-            with contextlib.suppress(Refused):  # said when the tile itself is checked
+            with contextlib.suppress(*REFUSALS):  # said when the tile itself is checked
                 leaves = log.parts("0", first // 256, width)
         log.leaves += leaves or [b""] * width
         for n in range(width):
-            log.check_entry(first + n, raws[n] if raws else b"", keys, openings)
+            log.check_entry(first + n, raws[n] if raws else b"", keys, places)
     log.check_tiles()
     with report.at("checkpoint"):
         need(root_of(log.leaves) == checkpoint.root, "its root is not that of the entries")
         report.line("OK", f"{size} entries give the root {checkpoint.root.hex()}")
-    for path, one in kept:
+    for path in options.against:
         with report.at(f"kept checkpoint {path}"):
-            need(one.origin == checkpoint.origin, f"it is of another log: {one.origin}")
-            need(one.size <= size, f"it has {one.size} entries, this log {size}: rolled back")
-            need(root_of(log.leaves[:one.size]) == one.root, "root of " + ("a fork", "a split view")[one.size == size])
+            data = read_file(path, MAX_NOTE, named=True)
+            kept = read_proof(data)[2] if data.startswith(b"c2sp.org/") else Checkpoint(data)
+            policy.check(f"kept checkpoint {path}", kept, report)
+            need(kept.origin == checkpoint.origin, f"it is of another log: {kept.origin}")
+            need(kept.size <= size, f"it has {kept.size} entries, this log {size}: rolled back")
+            need(root_of(log.leaves[:kept.size]) == kept.root, "a split view" if kept.size == size else "a fork")
             report.line("OK", f"kept checkpoint {path}: this log continues it")
     log.check_rest(size)
     if options.masters:
         check_masters(options.masters, log.masters, report)
-    return openings
 
-def check_masters(root: str, masters: dict[str, int], report: Report) -> None:
-    """Read every file below ``root``; one that is called like a digest must have it."""
+def check_masters(root: str, masters: dict[str, int], report: Report) -> None:  # one called like a digest must have it
     counts, found = dict.fromkeys(("matched", "changed", "missing", "not recorded"), 0), set()
-    for path in below(root):
-        name, base = os.path.relpath(path, root).replace(os.sep, "/"), os.path.basename(path)
-        kind = "changed" if base in masters else "not recorded"
+    for name in below(root):
+        base = name.split("/")[-1]
+        kind, is_named = "changed" if base in masters else "not recorded", re.fullmatch(HEX, base) is not None
         with report.at(name, code=20):
-            digest, is_named = digest_of_file(path), re.fullmatch(HEX, base) is not None
+            digest = digest_of_file(os.path.join(root, name))
             need(digest == base or not is_named, f"it has the digest {digest}")
             home = f"sha256/{base[:2]}/{base[2:4]}/{base}"
             need(not is_named or "sha256/" not in name or name.endswith(home), "it stands at a wrong place")
@@ -624,29 +505,32 @@ def check_masters(root: str, masters: dict[str, int], report: Report) -> None:
 def proved(folder: str, names: tuple[str, str], policy: Policy | None, report: Report) -> tuple[Entry, Checkpoint]:
     """Return an entry that its proof shows under a checkpoint of a log that is believed."""
     with report.at(names[1], stop=True):
-        index, hashes, note = read_proof(read_file(os.path.join(folder, names[1]), MAX_NOTE))
-        checkpoint = read_checkpoint(note)
-        if policy is None:
-            report.bad(6, names[1], "no keys were given (see --trust): neither signature was checked")
-        else:
+        index, hashes, checkpoint = read_proof(read_file(os.path.join(folder, names[1]), MAX_NOTE))
+        if policy:
             policy.check(names[1], checkpoint, report)
+        else:
+            report.bad(6, names[1], "no keys were given (see --trust): neither signature was checked")
     with report.at(names[0], stop=True):
         entry = read_entry(read_file(os.path.join(folder, names[0]), MAX_ENTRY))
-        check_inclusion(entry.raw, index, checkpoint, hashes)
+        need(index < checkpoint.size, f"entry {index} can't be among {checkpoint.size} entries")
+        root = climbed(hashlib.sha256(b"\0" + entry.raw).digest(), index, checkpoint.size, hashes)
+        need(root == checkpoint.root, "the proof does not lead from the entry to the root")
         need((entry.seq, entry.log) == (index, checkpoint.origin), "it says that it stands elsewhere")
         report.line("OK", f"{names[0]}: entry {index} of {entry.log}, {entry.type}")
     return entry, checkpoint
 
-def check_receipt(options: argparse.Namespace, report: Report) -> dict[str, tuple[int, Any]]:
+def check_receipt(options: argparse.Namespace, report: Report, places: dict[str, str]) -> None:
     """Check an entry with its proof, the keys from the folder ``trust``, and the exhibit where it is given."""
-    openings, trust, name = read_openings(options.openings, report), options.trust, options.names[0]
-    keys, policy = None, None
+    keys, policy, files, is_drop = None, None, [], options.command == "drop"
+    folder, proof = os.path.split(options.given) if is_drop else (options.given, "receipt.tlog-proof")
+    names = (re.sub(r"\.tlog-proof\Z", "", proof) + ".entry.json" if is_drop else "entry.json", proof)
+    wanted = "drop.completed" if is_drop else None if options.trust else "master.defined"  # None: any, as in an export
+    trust: Any = options.trust or (None if is_drop else folder)
     if trust:
         with report.at("policy", stop=True):
-            policy = read_policy(read_file(os.path.join(trust, "policy"), MAX_NOTE))
-    entry, checkpoint = proved(options.folder, options.names, policy, report)
-    is_change = re.compile(r"entry-(0|[1-9][0-9]{0,17})\.json").fullmatch
-    changes = sorted(int(one[6:-5]) for one in os.listdir(trust) if is_change(one)) if trust else []
+            policy, files = Policy(read_file(os.path.join(trust, "policy"), MAX_NOTE)), os.listdir(trust)
+    entry, checkpoint = proved(folder, names, policy, report)
+    changes = sorted(int(one[6:-5]) for one in files if re.fullmatch(f"entry-({NUMBER})[.]json", one))
     for seq in [one for one in changes if one < max(1, entry.seq)]:  # entry 0 names keys, others have changed them
         change, under = proved(trust, (f"entry-{seq}.json", f"entry-{seq}.tlog-proof"), policy, report)
         with report.at(f"entry-{seq}.json", stop=True):
@@ -655,60 +539,55 @@ def check_receipt(options: argparse.Namespace, report: Report) -> dict[str, tupl
             need(checkpoint.signed_by(keys.log_key) and under.signed_by(keys.log_key), "not signed by the log's key")
             need(change.seq == seq, "it is another entry than it is called")
             need(under.size != checkpoint.size or under.root == checkpoint.root, "two roots of one size: a split view")
-            need(under.text == checkpoint.text or trust != options.folder, "another checkpoint than that of the entry")
+            need(under.text == checkpoint.text or trust != folder, "another checkpoint than that of the entry")
             keys.check(change, report)
-    with report.at(name):
+    with report.at(names[0]):
         need(keys or not trust, "entry-0.json is missing: nobody's keys are known")
         if keys is not None:
             keys.check(entry, report)
-            report.line("OK", f"{name}: signed by the recorder key {entry.keyid}")
-        need(options.type in (None, entry.type), f"it is {entry.type} and not {options.type}")
-    report.line("NOTE", f"recorded {entry.recorded_at} (a claim): {json.dumps(entry.facts, sort_keys=True)}")
-    for subject, digest in entry.subjects.items():
-        report.line("NOTE", f"{subject} has the SHA-256 {digest}")
+            report.line("OK", f"{names[0]}: signed by the recorder key {entry.keyid}")
+        need(wanted in (None, entry.type), f"it is {entry.type} and not {wanted}")
+    digests = ", ".join(f"{subject} has the SHA-256 {digest}" for subject, digest in entry.subjects.items())
+    report.line("NOTE", f"recorded {entry.recorded_at} (a claim): {json.dumps(entry.facts, sort_keys=True)}; {digests}")
     if options.file:
         with report.at(options.file, code=20):
             found = digest_of_file(options.file, named=True)
             need([found] == list(entry.subjects.values()), f"it has the SHA-256 {found}: not what was recorded")
             report.line("OK", f"{options.file}: bit for bit what was recorded")
-    fit_openings(openings, entry, report)
-    return openings
+    find_places(entry, places)
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    receipt, log, drop = (commands.add_parser(name) for name in ("receipt", "log", "drop"))
-    for command, what in ((receipt, "folder"), (log, "folder"), (drop, "proof")):
-        command.add_argument(what)
-        command.add_argument("--key", metavar="VKEY", help="the log's verifier key, as you got it from elsewhere")
-        command.add_argument("--openings", metavar="FILE", help="openings, one to a line: does each fit a commitment?")
+    for name in ("receipt", "log", "drop"):
+        command = commands.add_parser(name)
         command.set_defaults(trust=None, file=None, policy=None, masters=None, against=[])
-    receipt.add_argument("file", nargs="?", help="the exhibit")
-    log.add_argument("--against", metavar="FILE", action="append", help="a checkpoint or receipt kept from earlier")
-    log.add_argument("--masters", metavar="DIR", help="a folder of sealed files to hold against the log")
-    log.add_argument("--policy", metavar="FILE", help="the logs and witnesses that you believe (tlog-policy)")
-    for command in (receipt, drop):
-        command.add_argument("--trust", metavar="DIR", help="a folder with policy and entry-0.json of the log")
-    options = parser.parse_args(arguments)
-    if options.command == "receipt":  # with keys from elsewhere it may be any entry, as in an export
-        options.type, options.names = None if options.trust else "master.defined", ("entry.json", "receipt.tlog-proof")
-        options.trust = options.trust or options.folder
-    elif options.command == "drop":
-        options.folder, name = os.path.split(options.proof)
-        options.names, options.type = (re.sub(r"\.tlog-proof\Z", "", name) + ".entry.json", name), "drop.completed"
-    return options
+        add = command.add_argument
+        add("given", metavar="proof" if name == "drop" else "folder")
+        add("--key", metavar="VKEY", help="the log's verifier key, as you got it from elsewhere")
+        add("--openings", metavar="FILE", help="openings, one to a line: does each fit a commitment?")
+        if name == "log":
+            add("--against", metavar="FILE", action="append", help="a checkpoint or receipt kept from earlier")
+            add("--masters", metavar="DIR", help="a folder of sealed files to hold against the log")
+            add("--policy", metavar="FILE", help="the logs and witnesses that you believe (tlog-policy)")
+        else:
+            add("--trust", metavar="DIR", help="a folder with policy and entry-0.json of the log")
+        if name == "receipt":
+            add("file", nargs="?", help="the exhibit")
+    return parser.parse_args(arguments)
 
 def main(arguments: list[str], out: Any = None) -> int:
     options, report = read_arguments(arguments), Report(out or sys.stdout)
-    given = [options.folder, options.file, options.trust, options.policy, options.masters, options.openings]
-    for path in filter(None, [*given, *options.against, getattr(options, "proof", None)]):
+    given = [options.given, options.file, options.trust, options.policy, options.masters, options.openings]
+    for path in filter(None, [*given, *options.against]):
         if not os.path.exists(path):
             report.line("BAD", f"{path} is not there")
             return 3
-    with contextlib.suppress(Stop), report.at(options.folder, stop=True):
-        openings = (check_log if options.command == "log" else check_receipt)(options, report)
-        for count, value in openings.values():
-            report.bad(20, f"opening {count}", f"it fits no commitment of the entries read; it speaks of {value[1]}")
+    with contextlib.suppress(Stop), report.at(options.given, stop=True):
+        lines = read_file(options.openings, MAX_LIST, named=True).splitlines() if options.openings else []
+        places = dict.fromkeys((hashlib.sha256(line).hexdigest() for line in lines), "")
+        (check_log if options.command == "log" else check_receipt)(options, report, places)
+        check_openings(lines, places, report)
     report.line("RESULT", f"{report.worst}: {MEANING[report.worst]}")
     if not options.key:
         report.line("NOTE", "whoever makes up a log signs it too: compare its key with one from elsewhere (--key)")

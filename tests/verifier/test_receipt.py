@@ -199,7 +199,7 @@ def test_an_opening_fits_or_does_not(drop_proof: tuple[Path, Path, list[str]], t
     (tmp_path / "openings").write_text(f"{salt_changed}\nnot base64!\n")
     told = answer("drop", proof, "--trust", trust, "--openings", tmp_path / "openings")
     assert told.status == 20
-    assert [name for _, name, _ in told.found] == ["opening 2", "opening 1"]
+    assert [name for _, name, _ in told.found] == ["opening 1", "opening 2"]
 
 
 def test_any_entry_of_an_export_is_checked_with_the_keys_beside_it(

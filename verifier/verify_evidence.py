@@ -400,9 +400,8 @@ class Log:  # a folder in the layout tlog-tiles, whose every file must be what t
                 keys.check(entry, self.report)
             need(entry.seq == seq, f"it says that it is entry {entry.seq}")
             need(prev in (None, entry.prev), "its prev is not the digest of the entry before it")
-            event = bytes.fromhex(entry.event[6:])
-            need(event not in self.events, "its event stands in the log already")
-            self.events.add(event)
+            need(bytes.fromhex(entry.event[6:]) not in self.events, "its event stands in the log already")
+            self.events.add(bytes.fromhex(entry.event[6:]))
             need(not gaps, f"the chain of {', '.join(gaps)} has a gap, or goes another way")
             need(not self.is_closed, "it stands behind log.closed")
             find_places(entry, places)
@@ -547,8 +546,9 @@ def check_receipt(options: argparse.Namespace, report: Report, places: dict[str,
             keys.check(entry, report)
             report.line("OK", f"{names[0]}: signed by the recorder key {entry.keyid}")
         need(wanted in (None, entry.type), f"it is {entry.type} and not {wanted}")
-    digests = ", ".join(f"{subject} has the SHA-256 {digest}" for subject, digest in entry.subjects.items())
-    report.line("NOTE", f"recorded {entry.recorded_at} (a claim): {json.dumps(entry.facts, sort_keys=True)}; {digests}")
+    report.line("NOTE", f"recorded {entry.recorded_at} (a claim): {json.dumps(entry.facts, sort_keys=True)}")
+    for subject, digest in entry.subjects.items():
+        report.line("NOTE", f"{subject} has the SHA-256 {digest}")
     if options.file:
         with report.at(options.file, code=20):
             found = digest_of_file(options.file, named=True)

@@ -72,13 +72,13 @@ def lodge(
     \b
     Exit status:
       0   lodged (or with --request, --tsa-query: that is written, and nothing is lodged yet)
-      2   no way, or more than one, is named; the witness is not set; there is no file to accept
+      2   no way, or more than one, is named; the witness is not set; there is no file to accept, or it is no answer
       4   FILE exists, or the witness refused
       5   the witness cosigned another size last: ask again with --old; or the authority gave no time stamp
       6   what reads time stamps is not installed
       8   the disk refuses, or the witness or the authority can't be reached
       20  the time stamp is not one of this checkpoint by this authority: it was not kept
-      21  the witness saw another history or more of this log, or its answer does not verify
+      21  the witness saw another history or more of this log, or its line is false
 
     \b
     Example:

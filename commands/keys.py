@@ -400,7 +400,8 @@ def _refuse_both(*others: object) -> None:
 def _recorded(change: KeyChange, event: str, endorsements: tuple[Path, ...], kind: str) -> Change:
     from ledger.keys.pending import read_envelope
 
-    return change.record_proposed(event, [read_envelope(path) for path in endorsements], kind=kind)
+    # A file that is given twice is one endorsement.
+    return change.record_proposed(event, list(dict.fromkeys(map(read_envelope, endorsements))), kind=kind)
 
 
 def _show_change(output: Output, change: Change, what: str) -> None:

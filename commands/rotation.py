@@ -77,7 +77,7 @@ def rotate(
     if propose is not None:
         _show_proposal(output, propose_rotation(layout, origin=origin, reason=reason), propose)
     elif event is not None:
-        made = rotate_endorsed(layout, event, [read_envelope(path) for path in endorsements])
+        made = rotate_endorsed(layout, event, list(dict.fromkeys(map(read_envelope, endorsements))))
         if isinstance(made, Rotation):
             _show_rotation(output, made)
         else:

@@ -42,7 +42,19 @@ _TIMESTAMP_BYTES = 8
 
 
 class RequestError(LedgerError):
-    """Not a request to a witness, or not the answer to one."""
+    """Not a request to a witness, or not the answer to one: a wrong or broken file, which says nothing of the log."""
+
+    exit_code = 2
+    code = "request"
+    next_step = "Take the file again from where it was made. Nothing was kept."
+
+
+class FalseCosignatureError(RequestError):
+    """A line in the name of a known witness that its key did not make."""
+
+    exit_code = 21
+    code = "cosignature"
+    next_step = "Ask the witness what it signed, over another way than the one this file came. Nothing was kept."
 
 
 class Status(IntEnum):
@@ -180,7 +192,7 @@ def verified_lines(
     except UnverifiedNoteError as err:
         raise RequestError("no line of a witness that is set in strongroom.toml") from err
     except NoteError as err:
-        raise RequestError(str(err)) from err
+        raise FalseCosignatureError(str(err)) from err
 
 
 def _parsed(data: bytes, *, expected: Checkpoint) -> Note:

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CORPUS_FOLDER = "media"
@@ -58,6 +59,11 @@ def _umask() -> Generator[None, None, None]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_NOT_RUN] = {}
+    # The gate draws the same examples each time, so that what was green stays green; the long run draws new ones. No
+    # deadlines: how long an example takes says more about the machine than about us.
+    settings.register_profile("gate", derandomize=True, deadline=None)
+    settings.register_profile("long", deadline=None)
+    settings.load_profile("gate" if config.option.markexpr == "not long" else "long")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

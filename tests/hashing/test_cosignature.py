@@ -16,6 +16,7 @@ from hashing.checkpoint import Checkpoint, open_checkpoint
 from hashing.cosignature import (
     MAX_REQUEST_BYTES,
     AddCheckpoint,
+    FalseCosignatureError,
     RequestError,
     Status,
     Verdict,
@@ -172,7 +173,7 @@ def test_a_cosignature_without_a_time_is_never_made(timestamp: int) -> None:
 
 def test_a_line_for_another_checkpoint_is_refused() -> None:
     line = cosign(checkpoint(8), WITNESS, timestamp=TIME)
-    with pytest.raises(RequestError, match="does not fit"):
+    with pytest.raises(FalseCosignatureError, match="does not fit"):
         verified_lines(checkpoint(7), [line], [WITNESS.verifier])
 
 

@@ -114,7 +114,10 @@ def test_an_envelope_of_theirs_is_judged_alike(
 @given(SIGNERS, edits())
 def test_what_we_take_of_damaged_envelopes_they_take_too(signers: list[int], damage: list[Edit]) -> None:
     data = edited(signed(b"payload of an envelope", signers), damage)
-    if our_verdict(data, 1) is not None:
+    if our_verdict(data, 1) is None:
+        return
+    # A keyid is a hint: we look for the key that fits, they look only where it points.
+    if [signature.keyid for signature in parse_envelope(data).signatures] == [KEYS[n].keyid for n in signers]:
         assert agree(data, 1)
 
 

@@ -220,7 +220,8 @@ def test_openssl_reads_our_query(bench: Bench) -> None:
     ).stdout.decode()
     assert "Hash Algorithm: sha256" in text
     assert "Certificate required: yes" in text
-    assert f"Nonce: 0x{query_nonce(bench.query, STAMPED):X}" in text
+    nonce = f"{query_nonce(bench.query, STAMPED):X}"
+    assert f"Nonce: 0x{'0' * (len(nonce) % 2)}{nonce}" in text  # it prints whole bytes
 
 
 @given(data=st.binary(max_size=200))

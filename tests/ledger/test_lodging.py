@@ -13,7 +13,7 @@ from store_of_log import arrive, copied, receive
 
 from base.config import Settings, WitnessSetting
 from hashing.checkpoint import open_checkpoint
-from hashing.cosignature import RequestError, Status, cosign
+from hashing.cosignature import FalseCosignatureError, RequestError, Status, cosign
 from hashing.note import Algorithm, parse_note
 from hashing.policy import PolicyNotMetError, parse_policy
 from hashing.receipt import verify_receipt
@@ -176,7 +176,7 @@ def test_a_stranger_and_a_forger_are_not_believed(layout: StoreLayout, witnesses
     with LogReader(layout) as log:
         other = log.sealed()
     forged = cosign(type(other)(origin=other.origin, size=1, root=other.root), first.key, timestamp=1)
-    with pytest.raises(RequestError, match="does not fit"):
+    with pytest.raises(FalseCosignatureError, match="does not fit"):
         accept(layout, forged.line.encode(), [first.key.verifier], where=None)
     assert (lodged_notes(layout), entries(layout)) == ([], [])
 

@@ -55,7 +55,8 @@ def test_a_sound_installation_is_right_in_everything() -> None:
 
 
 @pytest.mark.usefixtures("without_sandbox")
-def test_a_checkout_says_that_its_files_were_not_compared() -> None:
+def test_a_checkout_says_that_its_files_were_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "installation", lambda: Path(__file__).resolve().parents[2])
     code, told = told_json()
     assert (code, told["verdict"]) == (6, "unchecked")
     assert told["checks"][-1]["verdict"] == "NOT CHECKED"

@@ -117,9 +117,14 @@ class Output(NamedTuple):
         """Print one JSON document that carries its schema."""
         _write(sys.stdout, _json({"schema": self.schema, **members}, indent=2))
 
-    def line(self, members: Mapping[str, object]) -> None:
-        """Print one JSON object on a line of its own, at once: whoever reads the stream waits for it."""
+    def line(self, members: Mapping[str, object], *, at_once: bool = True) -> None:
+        """Print one JSON object on a line of its own; ``at_once``, because whoever reads the stream waits for it."""
         _write(sys.stdout, _json({"schema": self.schema, **members}))
+        if at_once:
+            sys.stdout.flush()
+
+    def flush(self) -> None:
+        """Let out what was printed so far."""
         sys.stdout.flush()
 
     # -------------------------------------------------------------------------------------------------- for people

@@ -83,6 +83,7 @@ def watch(
             layout,
             settings,
             tell=tell,
+            told=output.flush,
             audience=progress,
             stop=stopped.is_set,
             accept_move=accept_move,
@@ -124,7 +125,8 @@ def _exit_code(summary: Summary) -> int:
 def _tell(output: Output, line: Mapping[str, object]) -> None:
     """Say one thing that happened: as a JSON line, or as a line of text."""
     if output.mode is Mode.JSONL:
-        output.line(line)
+        # One of thousands: the end of its batch lets all of them out together.
+        output.line(line, at_once=line["event"] != "item.sealed")
         return
     if not output.for_people:
         return

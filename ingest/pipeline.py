@@ -30,6 +30,7 @@ FIRST_FILES = 250  # of the first batch: until it is copied, nothing else can be
 MOST_FILES = 2000  # of one batch: its syncs are waited for once, and it is sealed within a second
 BYTES_IN_A_MS = 1 << 20  # what a local disk takes in a millisecond: so `batch_ms` bounds a batch by its size
 TURN_S = 4.0  # so long a drop has batches begun, before others have their turn
+ALONE_S = 12.0  # ... when no other is open: so long a new drop may wait until it is seen
 Line = Mapping[str, object]
 
 
@@ -69,12 +70,13 @@ class Pipeline:
     analyst: Analyst
     catalogue: CatalogueFollower
     tell: Callable[[Line], None]
+    told: Callable[[], None]  # all of a batch was told: let it out
     summary: Summary
     meter: Meter
     stop: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
 
-    def advance(self, share: ShareWatch, drop: Drop) -> bool:
+    def advance(self, share: ShareWatch, drop: Drop, *, turn_s: float = TURN_S) -> bool:
         """Bring one drop one step on its way; return whether there was anything to do."""
         if drop.reconsider and not drop.todo:
             drop.reconsider = False
@@ -86,7 +88,7 @@ class Pipeline:
         if isinstance(verdict, Waiting):
             return False
         if to_take:
-            self._take(share, drop, to_take, verdict)
+            self._take(share, drop, to_take, verdict, turn_s)
             return True
         if drop.row.state in ("received", "copying") and not drop.todo:
             self._complete(share, drop, verdict)
@@ -103,7 +105,7 @@ class Pipeline:
             return False
         return True
 
-    def _take(self, share: ShareWatch, drop: Drop, entries: Sequence[Found], verdict: Settled) -> None:
+    def _take(self, share: ShareWatch, drop: Drop, entries: Sequence[Found], verdict: Settled, turn_s: float) -> None:
         retried = not drop.todo
         if not drop.row.received:
             receive_drop(self.recorder, drop.row, rule=verdict.rule, depositor_uid=drop.depositor_uid)
@@ -113,17 +115,22 @@ class Pipeline:
         # A copy: what is dealt with leaves the list of the drop while later batches are still being made.
         batches = in_batches(tuple(entries), most_bytes=self.settings.batch_ms * BYTES_IN_A_MS)
         taking = take_batches(
-            drop.row.drop_id, self._in_turn(batches), reader=share.reader, porter=self.porter, recorder=self.recorder
+            drop.row.drop_id,
+            self._in_turn(batches, turn_s),
+            reader=share.reader,
+            porter=self.porter,
+            recorder=self.recorder,
         )
+        self.porter.prepare(len(entries))
         with contextlib.closing(taking), self.meter.counting(drop, entries):
             for taken in taking:
                 self._deal(share, drop, taken)
                 if retried and any(isinstance(outcome, Sealed) for outcome in taken.files):
                     share.put(drop, replace(drop.row, state="copying"))
 
-    def _in_turn(self, batches: Iterable[list[Found]]) -> Iterator[list[Found]]:
+    def _in_turn(self, batches: Iterable[list[Found]], turn_s: float) -> Iterator[list[Found]]:
         """Yield ``batches`` as long as it is this drop's turn; the rest comes at the next."""
-        end_s = self.clock() + TURN_S
+        end_s = self.clock() + turn_s
         for batch in batches:
             yield batch
             if self.clock() >= end_s:
@@ -163,6 +170,7 @@ class Pipeline:
                         self.analyst.offer([Task(item=outcome.item, sha256=outcome.sha256, drop=drop.row.drop_id)])
                 case NotTaken() if outcome.reason != "changed":
                     self.tell({"event": "item.refused", "drop": drop.row.drop_id, "reason": outcome.reason})
+        self.told()
 
     def _complete(self, share: ShareWatch, drop: Drop, verdict: Settled) -> None:
         """Everything that can be taken is sealed: record it, and tell the technician."""

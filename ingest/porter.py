@@ -82,6 +82,8 @@ def parse_answer(data: bytes) -> Done | Failed:
 class PutApart(Protocol):
     """What takes batches in another process, in the order in which they are asked for."""
 
+    def prepare(self) -> None: ...
+
     def ask(self, staged: Sequence[Staged]) -> None: ...
 
     def answer(self) -> Done | Failed: ...
@@ -96,6 +98,11 @@ class Porter:
         self._vault = vault
         self._apart = apart
         self._begun: deque[tuple[Sequence[Staged], bool]] = deque()  # and whether it was given to the process
+
+    def prepare(self, files: int) -> None:
+        """Let the process start while the first of ``files`` are still being copied, if it will be wanted."""
+        if self._apart is not None and files >= APART_FILES:
+            self._apart.prepare()
 
     def begin(self, staged: Sequence[Staged]) -> bool:
         """Let a batch be taken; return whether a process is at work on it. Only `end` says that it is in the vault.
@@ -159,6 +166,11 @@ class PorterProcess:
         self._stop = stop
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
+
+    def prepare(self) -> None:
+        """Start the process, unless it runs. Where it can't be started, the first `ask` says so."""
+        with contextlib.suppress(OSError):
+            self._ready_pipe()
 
     def ask(self, staged: Sequence[Staged]) -> None:
         """Hand over a batch. The process reads all requests at once: this never waits for its work."""

@@ -19,6 +19,7 @@ from typing import Self
 from base import fsio
 from base.config import Settings
 from base.errors import SurroundingsError
+from ingest import pipeline
 from ingest.analysis import Analyst, tasks_open
 from ingest.catalogue_follower import CatalogueFollower
 from ingest.drops import Drop
@@ -53,6 +54,7 @@ class Watcher:
         settings: Settings,
         *,
         tell: Callable[[Line], None],
+        told: Callable[[], None] = lambda: None,
         stop: Callable[[], bool] = lambda: False,
         accept_move: bool = False,
         analyse: bool = True,
@@ -61,7 +63,7 @@ class Watcher:
     ) -> None:
         self._layout = layout
         self._settings = settings
-        self._tell, self._stop, self._clock = tell, stop, clock
+        self._tell, self._told, self._stop, self._clock = tell, told, stop, clock
         self._accept_move = accept_move
         self._analyses = analyse
         self._audience: Audience = audience or Nobody()
@@ -116,6 +118,7 @@ class Watcher:
             analyst=self._analyst,
             catalogue=self._catalogue,
             tell=self._tell,
+            told=self._told,
             summary=self._summary,
             meter=self._meter,
             stop=self._stop,
@@ -181,7 +184,7 @@ class Watcher:
             if share.is_due(self._clock()):
                 share.scan(self._clock())
             for drop in share.in_sight:
-                busy |= self._guarded(share, drop, partial(self._pipeline.advance, share, drop))
+                busy |= self._guarded(share, drop, partial(self._pipeline.advance, share, drop, turn_s=self._turn_s()))
             for drop in list(share.left):
                 if self._guarded(share, drop, partial(self._pipeline.let_go, share, drop)):
                     share.left.remove(drop)
@@ -191,6 +194,9 @@ class Watcher:
             self._catalogue.bring_forward()
             self._beat()
         return busy
+
+    def _turn_s(self) -> float:
+        return pipeline.TURN_S if len(self._open_drops()) > 1 else pipeline.ALONE_S
 
     def _beat(self) -> None:
         """Say now and then what is waited for."""

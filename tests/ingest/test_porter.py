@@ -85,6 +85,16 @@ def test_many_files_go_apart_and_few_small_ones_do_not(place: Place) -> None:
     assert_in_vault(place, large, place.porter.end())
 
 
+def test_the_process_starts_while_the_first_files_are_still_being_copied(place: Place) -> None:
+    place.porter.prepare(APART_FILES - 1)
+    assert place.apart._process is None
+    place.porter.prepare(APART_FILES)
+    begun = place.pid
+    place.porter.begin(place.stage(many()))
+    assert_in_vault(place, many(), place.porter.end())
+    assert place.pid == begun
+
+
 def test_batches_are_answered_in_the_order_in_which_they_were_begun(place: Place) -> None:
     for mark in (b"a", b"b", b"c"):
         place.porter.begin(place.stage(many(mark)))

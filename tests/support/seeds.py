@@ -77,7 +77,7 @@ def built_before_built() -> None:
 
 def short_turns() -> None:
     """No bug: batches of three files and turns of an instant, so that a small drop takes many of both."""
-    pipeline.FIRST_FILES, pipeline.MOST_FILES, pipeline.TURN_S = 2, 3, 0.02
+    pipeline.FIRST_FILES, pipeline.MOST_FILES, pipeline.TURN_S, pipeline.ALONE_S = 2, 3, 0.02, 0.02
 
 
 def all_apart() -> None:

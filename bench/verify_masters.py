@@ -61,8 +61,8 @@ def main() -> int:
             vault = vault_of(folder, count, size_bytes)
             ratios = []
             for ours, peer in pairs_of(
-                lambda _, vault=vault, count=count, size=size_bytes: our_cost(vault, count, size),  # type: ignore[misc]
-                lambda _, vault=vault: peer_cost(vault),  # type: ignore[misc]
+                lambda _, vault=vault, count=count, size=size_bytes: our_cost(vault, count, size),  # type: ignore[misc]  # defaults of a lambda
+                lambda _, vault=vault: peer_cost(vault),  # type: ignore[misc]  # defaults of a lambda
                 asked.pairs,
             ):
                 ratios.append(ours.wall_s / peer.wall_s)

@@ -181,7 +181,7 @@ def _session(module: str, token: str, pin: str) -> pkcs11.Session:
 def _require_library() -> None:
     """Raise TokenKeyError where the extra is not installed."""
     try:
-        import pkcs11.exceptions  # noqa: F401
+        import pkcs11.exceptions  # noqa: F401  # looked for, not used
     except ImportError as error:
         raise TokenKeyError(
             "a key on a token needs the library python-pkcs11, which is not installed.",
